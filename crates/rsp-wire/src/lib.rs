@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Reliable Server Pooling on the wire: messages and parameters <-> bytes. Knows no state, no clock and no socket.
+//!
+//! - [`asap`]: the 14 messages of RFC 5352 §2.2, and `ASAP_SESSION` of `docs/session-wire.md`
+//! - [`enrp`]: the 10 messages of RFC 5353 §2
+//! - [`parameter`]: the parameters of RFC 5354 §3, the policies of RFC 5356 and the option 0x803f
+//! - [`session`]: the session parameters and the data envelope of `docs/session-wire.md`
+#![forbid(unsafe_code)]
+
+pub mod asap;
+pub mod enrp;
+mod id;
+pub mod parameter;
+pub mod session;
+
+pub use id::{Checksum, PeId, PoolHandle, ServerId};

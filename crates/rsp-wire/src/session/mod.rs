@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The session layer's own messages between pool user and pool element, specified in `docs/session-wire.md`.
+
+mod envelope;
+mod parameter;
+
+pub use envelope::{ENVELOPE_PPID, Envelope};
+pub use parameter::{ByeReason, Features, Hello, SessionParameter};
