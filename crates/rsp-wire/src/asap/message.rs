@@ -162,3 +162,8 @@ pub struct Session {
     pub parameters: SmallVec<[SessionParameter; 1]>,
     pub unknown: Vec<UnknownParameter>,
 }
+
+impl HandleResolution {
+    /// Items of option 0x803f: as many as possible.
+    pub const ALL_ITEMS: u32 = 0xffff_ffff;
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The boundary between a core and the transport below it, in the terms of RFC 6458: message-oriented associations.
+//!
+//! The core owns the decision, the shell owns the socket. A core asks with [`Request`]s and hears [`Event`]s. An identifier is never reused; events of
+//! an association the core has closed are ignored. A payload is kept once, by whoever sent it: transports report tokens.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use rsp_wire::parameter::Protocol;
+
+/// Payload protocol identifier of ASAP, RFC 5352 §8.3.
+pub const PPID_ASAP: u32 = 11;
+/// Payload protocol identifier of ENRP, RFC 5353 §7.3.
+pub const PPID_ENRP: u32 = 12;
+
+/// An association for as long as the process lives: even numbers are drawn by the core that connects, odd ones by the shell that accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AssociationId(pub u64);
+
+/// Comes back with the fate of a message; the sender chooses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(pub u64);
+
+/// How an association carries messages; decides what is available on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mapping {
+    /// SCTP (0x01): kernel or over UDP.
+    Sctp,
+    /// TCP (0x02): draft-ietf-rserpool-tcpmapping.
+    Tcp,
+    /// ASAP framed by its Message Length on a bare TCP connection, as RFC 5352 §3.3 allows between PU and registrar: resolution, reports and updates only.
+    PlainAsap,
+}
+
+/// Who the peer has proved to be. TLS and rights will add more.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum PeerIdentity {
+    /// Nothing is known of it but its address.
+    #[default]
+    Anonymous,
+}
+
+/// What the shell knows of an association that is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// The peer's addresses with its port; over TCP there is one.
+    pub addresses: SmallVec<[SocketAddr; 1]>,
+    /// Our own address on this association.
+    pub local: SocketAddr,
+    /// How messages travel.
+    pub mapping: Mapping,
+    /// Largest message it carries, in bytes.
+    pub max_message: usize,
+    /// Who it is.
+    pub identity: PeerIdentity,
+}
+
+/// What happens to an association.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// It is up: connected, or accepted by the shell.
+    Up(Peer),
+    /// A message arrived. Every message is answered by [`Request::Taken`] with its `sequence`, some time.
+    Message {
+        /// Position among the messages received on this association.
+        sequence: u64,
+        /// Stream, 0 where the mapping has none.
+        stream: u16,
+        /// Payload protocol identifier.
+        ppid: u32,
+        /// Sent unordered.
+        unordered: bool,
+        /// The message.
+        data: Bytes,
+    },
+    /// The peer has the message.
+    Delivered(Token),
+    /// The association ended before the peer had it. All of them come before [`Event::Lost`], in the order they were sent.
+    Undelivered(Token),
+    /// We were asleep (stopped, suspended, starved) for longer than a heartbeat interval. Nothing was declared dead.
+    Paused,
+    /// It is gone, or never came up. Everything received before has been handed up.
+    Lost(LostReason),
+}
+
+/// Why an association is gone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LostReason {
+    /// Nobody listens there.
+    #[error("connection refused")]
+    Refused,
+    /// No answer within `connect_timeout`.
+    #[error("no answer in time")]
+    ConnectTimeout,
+    /// The peer ended it in order; what that means is for the layer above.
+    #[error("closed by the peer")]
+    PeerClosed,
+    /// The peer or the network broke it off.
+    #[error("connection reset")]
+    Reset,
+    /// Nothing received for interval x misses.
+    #[error("no heartbeat from the peer")]
+    HeartbeatMissed,
+    /// The peer broke the rules of the mapping.
+    #[error("protocol error: {0}")]
+    Protocol(String),
+    /// The peer sent more than it was allowed to.
+    #[error("the peer sent more than it may: {0}")]
+    Overrun(String),
+    /// Anything else the system says.
+    #[error("{0}")]
+    Io(String),
+}
+
+/// What a core asks of an association.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Open one, to the first of these addresses that answers.
+    Connect {
+        /// SCTP, or TCP for the TCP mapping.
+        protocol: Protocol,
+        /// Where to.
+        to: SmallVec<[SocketAddr; 1]>,
+    },
+    /// Send a message. Never waits; whoever must not flood counts what is not yet `Delivered`.
+    Send {
+        /// Stream, ignored where the mapping has none.
+        stream: u16,
+        /// Payload protocol identifier.
+        ppid: u32,
+        /// Need not keep its place.
+        unordered: bool,
+        /// Comes back as `Delivered` or `Undelivered`.
+        token: Token,
+        /// The message.
+        data: Bytes,
+    },
+    /// The message with this sequence has been taken by whom it was for.
+    Taken {
+        /// From [`Event::Message`].
+        sequence: u64,
+    },
+    /// Use this heartbeat from now on.
+    Heartbeat(Heartbeat),
+    /// Send what is queued, then end it in order. No further event comes.
+    Close,
+    /// End it now. No further event comes.
+    Abort,
+}
+
+/// The mapping's own heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// A heartbeat goes out when nothing came for this long.
+    pub interval: std::time::Duration,
+    /// The peer is dead when nothing came for this long.
+    pub dead_after: std::time::Duration,
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Every timer, limit and default of the protocols, with its value by profile (`docs/decisions.md` has the table).
+
+use std::time::Duration;
+
+use rsp_wire::asap::HandleResolution;
+
+/// A coherent set of values. One operational scope, one profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Profile {
+    /// The default: failures are noticed within seconds.
+    #[default]
+    Standard,
+    /// The letter of the RFCs.
+    Rfc,
+    /// Lives beside RSPLIB.
+    Rsplib,
+    /// LANs and the demo: failures are noticed within a second.
+    Fast,
+}
+
+impl Profile {
+    /// All profiles.
+    pub const ALL: [Profile; 4] = [Profile::Standard, Profile::Rfc, Profile::Rsplib, Profile::Fast];
+
+    /// The value of this profile among the four, in the order of the table in `docs/decisions.md`.
+    const fn pick<T: Copy>(self, standard: T, rfc: T, rsplib: T, fast: T) -> T {
+        match self {
+            Profile::Standard => standard,
+            Profile::Rfc => rfc,
+            Profile::Rsplib => rsplib,
+            Profile::Fast => fast,
+        }
+    }
+
+    const fn ms(self, standard: u64, rfc: u64, rsplib: u64, fast: u64) -> Duration {
+        Duration::from_millis(self.pick(standard, rfc, rsplib, fast))
+    }
+}
+
+impl std::str::FromStr for Profile {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        match s {
+            "standard" => Ok(Profile::Standard),
+            "rfc" => Ok(Profile::Rfc),
+            "rsplib" => Ok(Profile::Rsplib),
+            "fast" => Ok(Profile::Fast),
+            other => Err(format!("unknown profile \"{other}\": use standard, rfc, rsplib or fast")),
+        }
+    }
+}
+
+impl std::fmt::Display for Profile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.pick("standard", "rfc", "rsplib", "fast"))
+    }
+}
+
+/// Unit of the Registration Life field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LifeUnit {
+    /// RFC 5354 §3.10.
+    Seconds,
+    /// RSPLIB.
+    Milliseconds,
+}
+
+/// What both ends of ASAP must agree on to understand each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WireSettings {
+    /// Unit of Registration Life.
+    pub life_unit: LifeUnit,
+    /// Message Length counts the last parameter's padding (RSPLIB) or not (RFC 5354 §4). Both are accepted.
+    pub length_includes_padding: bool,
+    /// Longest pool handle in bytes; RSPLIB aborts on more than 32.
+    pub max_pool_handle: usize,
+}
+
+impl WireSettings {
+    /// The values of a profile.
+    pub const fn of(profile: Profile) -> Self {
+        WireSettings {
+            life_unit: profile.pick(LifeUnit::Seconds, LifeUnit::Seconds, LifeUnit::Milliseconds, LifeUnit::Seconds),
+            length_includes_padding: profile.pick(true, false, true, true),
+            max_pool_handle: profile.pick(256, 256, 32, 256),
+        }
+    }
+}
+
+/// A registrar's settings for ASAP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistrarSettings {
+    /// What both ends must agree on.
+    pub wire: WireSettings,
+    /// Items of a handle resolution that asks for 0 or has no option 0x803f; [`HandleResolution::ALL_ITEMS`] = all that fit.
+    pub default_items: u32,
+    /// Time between two keep-alives to the same PE, spread by ± 50 % (RFC 5352 §3.5).
+    pub keep_alive_interval: Duration,
+    /// A PE that has not answered a keep-alive for so long is removed.
+    pub keep_alive_timeout: Duration,
+    /// Connecting to a PE's ASAP transport.
+    pub connect_timeout: Duration,
+    /// A keep-alive to the old PE decides within this time whether its identifier is really taken: T2 / 2.
+    pub conflict_probe_timeout: Duration,
+    /// MAX-BAD-PE-REPORT: this many ENDPOINT_UNREACHABLE reports remove a PE.
+    pub max_bad_pe_reports: u32,
+    /// Of the reports about a PE one per reporter address counts in this time; after it the counter starts anew.
+    pub bad_report_window: Duration,
+    /// Changes of nothing but load are pushed to subscribers at most this often.
+    pub update_min_interval: Duration,
+    /// A silent pool user is forgotten after this time.
+    pub give_up: Duration,
+    /// T6-Serverannounce.
+    pub server_announce: Duration,
+    /// A PE may register addresses that are not its association's.
+    pub accept_foreign_addresses: bool,
+    /// Upper bounds.
+    pub limits: Limits,
+}
+
+impl RegistrarSettings {
+    /// The values of a profile.
+    pub fn of(profile: Profile) -> Self {
+        RegistrarSettings {
+            wire: WireSettings::of(profile),
+            default_items: profile.pick(3, HandleResolution::ALL_ITEMS, 3, 3),
+            keep_alive_interval: profile.ms(5_000, 30_000, 5_000, 500),
+            keep_alive_timeout: profile.ms(2_000, 5_000, 5_000, 500),
+            connect_timeout: profile.ms(1_000, 5_000, 5_000, 250),
+            conflict_probe_timeout: EndpointSettings::of(profile).t2_registration / 2,
+            max_bad_pe_reports: 3,
+            bad_report_window: profile.ms(60_000, 300_000, 60_000, 10_000),
+            update_min_interval: profile.ms(200, 1_000, 1_000, 50),
+            give_up: profile.ms(60_000, 120_000, 60_000, 10_000),
+            server_announce: Duration::from_secs(1),
+            accept_foreign_addresses: false,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Upper bounds of a registrar. Over a limit the peer gets the error cause, the others do not notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Pools.
+    pub pools: usize,
+    /// PEs in all pools.
+    pub pool_elements: usize,
+    /// PEs in one pool.
+    pub pool_elements_per_pool: usize,
+    /// Items in one resolution, whatever it asks for.
+    pub items_per_resolution: u32,
+    /// Subscriptions (S bit) of all pool users.
+    pub subscriptions: usize,
+    /// Associations.
+    pub associations: usize,
+    /// Requests per second and association, a burst of twice as many.
+    pub requests_per_second: u32,
+    /// Bytes waiting to be sent on an association.
+    pub buffered_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            pools: 100_000,
+            pool_elements: 1_000_000,
+            pool_elements_per_pool: 1_000_000,
+            items_per_resolution: HandleResolution::ALL_ITEMS,
+            subscriptions: 100_000,
+            associations: 20_000,
+            requests_per_second: 1_000_000,
+            buffered_bytes: 4 << 20,
+        }
+    }
+}
+
+/// Settings of an endpoint: registrations, resolutions, server hunt, cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointSettings {
+    /// What both ends must agree on.
+    pub wire: WireSettings,
+    /// T1-ENRPrequest.
+    pub t1_request: Duration,
+    /// T2-registration.
+    pub t2_registration: Duration,
+    /// T3-deregistration.
+    pub t3_deregistration: Duration,
+    /// T4-reregistration is life less 20 s, life / 2 where life is at most 40 s, and never more than this.
+    pub t4_reregistration_max: Duration,
+    /// T5-Serverhunt, doubled at each expiry up to `retran_max`.
+    pub t5_server_hunt: Duration,
+    /// T7-ENRPoutdate.
+    pub t7_outdate: Duration,
+    /// RETRAN-MAX: ceiling of every back-off.
+    pub retran_max: Duration,
+    /// MAX-REG-ATTEMPT.
+    pub max_reg_attempt: u32,
+    /// MAX-REQUEST-RETRANSMIT.
+    pub max_request_retransmit: u32,
+    /// Associations tried at once by a hunt; SH1 of RFC 5352 §3.6 allows 3.
+    pub hunt_parallel: usize,
+    /// stale.cache.value: a cached pool is used without asking for so long.
+    pub stale_cache_value: Duration,
+    /// Connecting to a registrar.
+    pub connect_timeout: Duration,
+    /// A PE this user reported is not offered again for so long while another exists.
+    pub failed_hold: Duration,
+    /// Registration Life a PE asks for if its application says nothing.
+    pub default_life: Duration,
+    /// Items asked for by a resolution that is to be cached.
+    pub cache_items: u32,
+    /// Reports about one PE are sent at most once in this time.
+    pub report_min_interval: Duration,
+    /// Pools in the cache.
+    pub max_cached_pools: usize,
+}
+
+impl EndpointSettings {
+    /// The values of a profile.
+    pub fn of(profile: Profile) -> Self {
+        EndpointSettings {
+            wire: WireSettings::of(profile),
+            t1_request: profile.ms(2_000, 15_000, 1_500, 250),
+            t2_registration: profile.ms(2_000, 30_000, 1_500, 500),
+            t3_deregistration: profile.ms(2_000, 30_000, 1_500, 500),
+            t4_reregistration_max: Duration::from_secs(600),
+            t5_server_hunt: profile.ms(2_000, 10_000, 5_000, 250),
+            t7_outdate: profile.ms(5_000, 5_000, 5_000, 250),
+            retran_max: Duration::from_secs(60),
+            max_reg_attempt: 2,
+            max_request_retransmit: 2,
+            hunt_parallel: 3,
+            stale_cache_value: profile.ms(5_000, 30_000, 30_000, 1_000),
+            connect_timeout: profile.ms(1_000, 5_000, 5_000, 250),
+            failed_hold: profile.ms(5_000, 30_000, 30_000, 1_000),
+            default_life: profile.ms(120_000, 900_000, 90_000, 30_000),
+            cache_items: HandleResolution::ALL_ITEMS,
+            report_min_interval: profile.ms(1_000, 1_000, 1_000, 100),
+            max_cached_pools: 10_000,
+        }
+    }
+}
+
+/// Settings of a session, at either end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionSettings {
+    /// What both ends must agree on.
+    pub wire: WireSettings,
+    /// Our part of docs/session-wire.md; `false` speaks nothing but the RFCs.
+    pub extensions: bool,
+    /// Session heartbeat interval; both ends use the larger one.
+    pub heartbeat_interval: Duration,
+    /// The peer is dead after interval x misses of silence.
+    pub heartbeat_misses: u32,
+    /// Connecting to a PE.
+    pub connect_timeout: Duration,
+    /// Silence after HELLO for so long means a plain peer, if no PE of the pool ever spoke HELLO.
+    pub hello_wait: Duration,
+    /// A PU gives up a session that finds no PE for so long; a PE forgets a silent PU after it.
+    pub give_up: Duration,
+    /// Application bytes we take before the application has taken any.
+    pub receive_window: u32,
+    /// Application bytes in flight and waiting for an acknowledgement before `send` waits.
+    pub send_window: usize,
+    /// Time a drained PE serves on.
+    pub drain_timeout: Duration,
+    /// How long `close` waits for outcomes.
+    pub linger: Duration,
+    /// First and longest pause between two rounds over all PEs of the pool while none answers.
+    pub retry_interval: (Duration, Duration),
+    /// Bytes of control messages a peer may have waiting.
+    pub max_control_bytes: usize,
+}
+
+impl SessionSettings {
+    /// The values of a profile.
+    pub fn of(profile: Profile) -> Self {
+        SessionSettings {
+            wire: WireSettings::of(profile),
+            extensions: true,
+            heartbeat_interval: profile.ms(1_000, 15_000, 15_000, 200),
+            heartbeat_misses: 3,
+            connect_timeout: profile.ms(1_000, 5_000, 5_000, 250),
+            hello_wait: profile.ms(500, 1_000, 250, 100),
+            give_up: profile.ms(60_000, 120_000, 60_000, 10_000),
+            receive_window: 256 << 10,
+            send_window: 1 << 20,
+            drain_timeout: profile.ms(10_000, 30_000, 10_000, 2_000),
+            linger: profile.ms(5_000, 30_000, 5_000, 2_000),
+            retry_interval: (profile.ms(200, 1_000, 500, 50), profile.ms(2_000, 10_000, 5_000, 500)),
+            max_control_bytes: 1 << 20,
+        }
+    }
+
+    /// How long a silent peer lives.
+    pub fn dead_after(&self, interval: Duration) -> Duration {
+        interval * self.heartbeat_misses
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_are_known_by_name() {
+        for profile in Profile::ALL {
+            assert_eq!(profile.to_string().parse(), Ok(profile));
+        }
+        assert!("quick".parse::<Profile>().unwrap_err().contains("standard"));
+    }
+
+    #[test]
+    fn the_rfc_profile_is_the_letter_of_rfc_5352_section_7() {
+        let endpoint = EndpointSettings::of(Profile::Rfc);
+        assert_eq!(endpoint.t1_request, Duration::from_secs(15));
+        assert_eq!(endpoint.t2_registration, Duration::from_secs(30));
+        assert_eq!(endpoint.t3_deregistration, Duration::from_secs(30));
+        assert_eq!(endpoint.t4_reregistration_max, Duration::from_secs(600));
+        assert_eq!(endpoint.t5_server_hunt, Duration::from_secs(10));
+        assert_eq!(endpoint.t7_outdate, Duration::from_secs(5));
+        assert_eq!((endpoint.max_reg_attempt, endpoint.max_request_retransmit), (2, 2));
+        assert_eq!(endpoint.retran_max, Duration::from_secs(60));
+        assert!(!endpoint.wire.length_includes_padding);
+    }
+}
