@@ -133,7 +133,7 @@ impl RegistrarSettings {
             bad_report_window: profile.ms(60_000, 300_000, 60_000, 10_000),
             update_min_interval: profile.ms(200, 1_000, 1_000, 50),
             give_up: profile.ms(60_000, 120_000, 60_000, 10_000),
-            server_announce: Duration::from_secs(1),
+            server_announce: profile.ms(1_000, 1_000, 1_000, 250),
             accept_foreign_addresses: false,
             limits: Limits::default(),
         }
