@@ -3,7 +3,6 @@
 
 /// Counts of what a [`CaptureReader`](super::CaptureReader) passed over although it may have held messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
 pub struct Skipped {
     /// IP fragments: datagrams are not reassembled.
     pub ip_fragments: u64,
