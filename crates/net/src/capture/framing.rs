@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where messages begin and end in a TCP stream: the TCP mapping (draft-ietf-rserpool-tcpmapping-03) or bare ASAP messages
-//! one after the other (RFC 5352 §3.3).
+//! Where messages begin and end in a TCP stream: the TCP mapping (draft-ietf-rserpool-tcpmapping-03) or plain ASAP
+//! (RFC 5352 §3.3).
 
-use bytes::Bytes;
+use bytes::BytesMut;
+use tcp_mapping::{Chunk, InitFlags, plain};
 
 use super::dissect::Found;
 use super::{Protocol, Skipped, Transport};
@@ -11,19 +12,18 @@ use super::{Protocol, Skipped, Transport};
 pub(super) struct Framing {
     kind: Kind,
     /// Bytes of a chunk or message that is not complete.
-    buffer: Vec<u8>,
+    buffer: BytesMut,
 }
 
+#[derive(Clone, Copy)]
 enum Kind {
     /// Fewer than four bytes seen.
     Unknown {
         from_the_beginning: bool,
         asap_port: bool,
     },
-    /// The flags of the sender's INIT say which fields its DATA chunks lack.
-    Mapping {
-        flags: u8,
-    },
+    /// The flags of the sender's INIT.
+    Mapping(InitFlags),
     Plain,
     /// Not ours, or unreadable from here on.
     Over,
@@ -31,7 +31,7 @@ enum Kind {
 
 impl Framing {
     pub(super) fn new(from_the_beginning: bool, asap_port: bool) -> Self {
-        Framing { kind: Kind::Unknown { from_the_beginning, asap_port }, buffer: Vec::new() }
+        Framing { kind: Kind::Unknown { from_the_beginning, asap_port }, buffer: BytesMut::new() }
     }
 
     /// Whether nothing of this stream will be read any more.
@@ -42,7 +42,7 @@ impl Framing {
     /// Reads nothing of this stream any more.
     pub(super) fn give_up(&mut self) {
         self.kind = Kind::Over;
-        self.buffer = Vec::new();
+        self.buffer = BytesMut::new();
     }
 
     /// Takes the next bytes of the stream.
@@ -51,64 +51,53 @@ impl Framing {
             return;
         }
         self.buffer.extend_from_slice(bytes);
-        if let Kind::Unknown { from_the_beginning, asap_port } = self.kind {
-            self.kind = match *self.buffer {
-                [INIT, flags, 0, 4, ..] => Kind::Mapping { flags },
-                [_, _, _, _, ..] if asap_port && from_the_beginning => Kind::Plain,
-                [_, _, _, _, ..] => {
-                    skipped.without_beginning += u64::from(asap_port);
-                    Kind::Over
-                }
-                _ => return,
-            };
-        }
-        let mut read = 0;
-        let mut broken = false;
-        while let Some(&[kind, _, l0, l1]) = self.buffer[read..].first_chunk() {
-            // Both framings have a type, flags, and a length that counts these four bytes but no padding.
-            let length = usize::from(u16::from_be_bytes([l0, l1]));
-            if length < 4 {
-                broken = true;
-                break;
-            }
-            let padded = length.next_multiple_of(4);
-            let Some(unit) = self.buffer[read..].get(..padded) else { break };
-            match self.kind {
-                Kind::Mapping { flags } if kind == DATA => {
-                    if let Some((protocol, message)) = asap_or_enrp(&unit[..length], flags) {
-                        found.message(Transport::TcpMapping, protocol, Bytes::copy_from_slice(message));
-                    }
-                }
-                Kind::Plain => found.message(Transport::Tcp, Protocol::Asap, Bytes::copy_from_slice(unit)),
-                _ => {}
-            }
-            read += padded;
-        }
-        self.buffer.drain(..read);
-        if broken {
+        let intact = match self.recognise(skipped) {
+            Kind::Unknown { .. } => Ok(()),
+            Kind::Mapping(flags) => self.chunks(flags, found),
+            Kind::Plain => self.plain_messages(found),
+            Kind::Over => return self.give_up(),
+        };
+        if intact.is_err() {
             skipped.broken_streams += 1;
             self.give_up();
-        } else if self.is_over() {
-            self.give_up();
         }
     }
+
+    /// Decides by the first four bytes, once they are there.
+    fn recognise(&mut self, skipped: &mut Skipped) -> Kind {
+        let Kind::Unknown { from_the_beginning, asap_port } = self.kind else { return self.kind };
+        self.kind = match self.buffer.first_chunk() {
+            None => self.kind,
+            Some([INIT, flags, 0, 4]) => Kind::Mapping(InitFlags(*flags)),
+            Some(_) if asap_port && from_the_beginning => Kind::Plain,
+            Some(_) => {
+                skipped.without_beginning += u64::from(asap_port);
+                Kind::Over
+            }
+        };
+        self.kind
+    }
+
+    fn chunks(&mut self, sender: InitFlags, found: &mut Found<'_>) -> Result<(), Unframed> {
+        while let Some(chunk) = Chunk::decode(&mut self.buffer, sender).map_err(|_| Unframed)? {
+            if let Chunk::Data(data) = chunk
+                && let Some(protocol) = data.ppid.and_then(Protocol::from_ppid)
+            {
+                found.message(Transport::TcpMapping, protocol, data.data);
+            }
+        }
+        Ok(())
+    }
+
+    fn plain_messages(&mut self, found: &mut Found<'_>) -> Result<(), Unframed> {
+        while let Some(message) = plain::take_message(&mut self.buffer).map_err(|_| Unframed)? {
+            found.message(Transport::Tcp, Protocol::Asap, message);
+        }
+        Ok(())
+    }
 }
 
-/// The message in a DATA chunk.
-fn asap_or_enrp(chunk: &[u8], init_flags: u8) -> Option<(Protocol, &[u8])> {
-    let mut rest = &chunk[4..];
-    for _suppressible in [TSN_SUPPRESSED, STREAM_SUPPRESSED].iter().filter(|flag| init_flags & **flag == 0) {
-        rest = rest.get(4..)?;
-    }
-    if init_flags & PPID_SUPPRESSED != 0 {
-        return None;
-    }
-    let (ppid, message) = rest.split_first_chunk()?;
-    Some((Protocol::from_ppid(u32::from_be_bytes(*ppid))?, message))
-}
+/// Nobody knows where the next message begins.
+struct Unframed;
 
-const DATA: u8 = 0;
 const INIT: u8 = 1;
-const TSN_SUPPRESSED: u8 = 1;
-const STREAM_SUPPRESSED: u8 = 2;
-const PPID_SUPPRESSED: u8 = 4;
