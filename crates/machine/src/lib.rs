@@ -12,9 +12,12 @@
 //! }
 //! ```
 //!
+//! What a core says about connections, and hears from the transports, is in [`association`].
+//!
 //! The shell that drives a machine reads everything that has already arrived before it calls
 //! [`Machine::handle_timeout`], so that a late reader never mistakes its own delay for a dead peer.
 
+pub mod association;
 mod rng;
 mod time;
 mod timers;

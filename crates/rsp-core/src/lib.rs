@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reliable Server Pooling as state machines. No I/O, no clock, no thread.
 //!
-//! - [`association`]: what every machine here says to the shell about connections, and hears from it
+//! - [`association`]: what every machine here says to the transports below, and hears from them
 //! - [`config`]: every timer, limit and default, with its value by profile
 //! - [`endpoint`]: a process towards its registrars: hunt, registration, resolution, cache, reports
 #![forbid(unsafe_code)]
 
-pub mod association;
 pub mod config;
 pub mod endpoint;
+
+pub use machine::association;
+
+/// Payload protocol identifier of ASAP, RFC 5352 §8.3.
+pub const PPID_ASAP: u32 = 11;
+/// Payload protocol identifier of ENRP, RFC 5353 §7.3.
+pub const PPID_ENRP: u32 = 12;

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rsp_wire::parameter::{Policy, Protocol, Transport, UserTransport};
+use rsp_wire::parameter::{Policy, Transport, UserTransport};
 use rsp_wire::{PeId, PoolHandle};
 use smallvec::SmallVec;
 
-use crate::association::{self, AssociationId};
+use crate::association::{self, AssociationId, Protocol};
 
 /// What happens to an [`Endpoint`](super::Endpoint).
 #[derive(Debug, Clone)]

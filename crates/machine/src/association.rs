@@ -9,13 +9,6 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use rsp_wire::parameter::Protocol;
-
-/// Payload protocol identifier of ASAP, RFC 5352 §8.3.
-pub const PPID_ASAP: u32 = 11;
-/// Payload protocol identifier of ENRP, RFC 5353 §7.3.
-pub const PPID_ENRP: u32 = 12;
-
 /// An association for as long as the process lives: even numbers are drawn by the core that connects, odd ones by the shell that accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AssociationId(pub u64);
@@ -23,6 +16,15 @@ pub struct AssociationId(pub u64);
 /// Comes back with the fate of a message; the sender chooses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);
+
+/// Which transport carries an association.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// SCTP, by the kernel or over UDP.
+    Sctp,
+    /// TCP with the TCP mapping.
+    Tcp,
+}
 
 /// How an association carries messages; decides what is available on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -120,7 +122,7 @@ pub enum LostReason {
 pub enum Request {
     /// Open one, to the first of these addresses that answers.
     Connect {
-        /// SCTP, or TCP for the TCP mapping.
+        /// By which transport.
         protocol: Protocol,
         /// Where to.
         to: SmallVec<[SocketAddr; 1]>,
