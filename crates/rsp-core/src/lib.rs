@@ -4,10 +4,15 @@
 //! - [`association`]: what every machine here says to the transports below, and hears from them
 //! - [`config`]: every timer, limit and default, with its value by profile
 //! - [`endpoint`]: a process towards its registrars: hunt, registration, resolution, cache, reports
+//! - [`handlespace`]: pools and their elements, as a registrar keeps them
+//! - [`policy`]: which element of a pool is chosen (RFC 5356), at the registrar and at the pool user
 #![forbid(unsafe_code)]
 
 pub mod config;
 pub mod endpoint;
+pub mod handlespace;
+mod paged;
+pub mod policy;
 
 pub use machine::association;
 
