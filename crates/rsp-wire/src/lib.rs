@@ -8,9 +8,15 @@
 #![forbid(unsafe_code)]
 
 pub mod asap;
+mod codec;
 pub mod enrp;
+mod error;
 mod id;
 pub mod parameter;
 pub mod session;
+#[cfg(test)]
+mod testing;
 
+pub use codec::{Dialect, EncodeError, Encoder, message_length};
+pub use error::{DecodeError, Decoded};
 pub use id::{Checksum, PeId, PoolHandle, ServerId};

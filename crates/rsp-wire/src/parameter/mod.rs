@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Common parameters of ASAP and ENRP, RFC 5354 §3.
+//! Common parameters of ASAP and ENRP, RFC 5354 §3, and the Handle Resolution option 0x803f.
 
+pub(crate) mod cookie;
+pub(crate) mod handle_resolution;
+mod ip_address;
 mod operation_error;
+pub mod parameter_type;
+pub(crate) mod pe_checksum;
+pub(crate) mod pe_identifier;
 mod policy;
 mod pool_element;
+mod pool_handle;
 mod server_information;
 mod transport;
+mod unknown;
+mod user_transport;
 
 pub use operation_error::{ErrorCause, OperationError};
 pub use policy::Policy;
 pub use pool_element::{PoolElement, RegistrationLife};
 pub use server_information::ServerInformation;
-pub use transport::{Protocol, Transport, TransportUse, UserTransport};
-
-use bytes::Bytes;
-
-/// A parameter this version does not know. It survives decoding and is encoded again after the known ones.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownParameter {
-    /// Parameter Type; its two highest bits say what a receiver does that does not know it.
-    pub parameter_type: u16,
-    /// Parameter Value without padding.
-    pub value: Bytes,
-}
+pub use transport::{Protocol, Transport, TransportUse};
+pub use unknown::UnknownParameter;
+pub use user_transport::UserTransport;
