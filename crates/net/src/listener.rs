@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Accepting associations.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use thiserror::Error;
+use tokio::net::TcpListener;
+
+use crate::tcp::canonical;
+use crate::{Association, Options};
+
+/// A TCP port on which peers open associations, in the TCP mapping or in plain ASAP.
+#[derive(Debug)]
+pub struct Listener {
+    inner: TcpListener,
+    local: SocketAddr,
+    options: Options,
+}
+
+/// Why an address could not be listened on, and what to do.
+#[derive(Debug, Error)]
+pub enum BindError {
+    /// Another program has the port.
+    #[error("{0} is in use: stop the program that listens there (`ss -ltnp` shows it), or choose another port")]
+    InUse(SocketAddr),
+    /// No interface has the address.
+    #[error("{0} is not an address of this host: `ip address` lists those, 0.0.0.0 and [::] mean all of them")]
+    NotOurs(SocketAddr),
+    /// The port is privileged.
+    #[error("not allowed to listen on {0}: choose a port of 1024 or more, or give the program CAP_NET_BIND_SERVICE")]
+    NotAllowed(SocketAddr),
+    /// Anything else the system says.
+    #[error("cannot listen on {address}: {error}")]
+    Other {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+impl Listener {
+    /// Listens on `address`; port 0 means any free one. `[::]` takes IPv4 too. `options` are those of the associations
+    /// accepted. Must be called inside the runtime.
+    pub fn bind(address: SocketAddr, options: Options) -> Result<Self, BindError> {
+        listen(address).map(|(inner, local)| Listener { inner, local, options }).map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => BindError::InUse(address),
+            io::ErrorKind::AddrNotAvailable => BindError::NotOurs(address),
+            io::ErrorKind::PermissionDenied => BindError::NotAllowed(address),
+            _ => BindError::Other { address, error },
+        })
+    }
+
+    /// The next association. Dropping the future loses none.
+    pub async fn accept(&self) -> Association {
+        loop {
+            match self.inner.accept().await {
+                Ok((stream, _)) => return Association::accept(stream, self.options),
+                Err(error) => {
+                    // That one is gone (ECONNABORTED), or there are no descriptors left and it keeps its place in the
+                    // queue: neither is a reason to stop.
+                    tracing::warn!(address = %self.local, %error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// The address it listens on, with its port.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// An address under which this host reaches it: loopback if it listens on all addresses.
+    pub fn loopback_addr(&self) -> SocketAddr {
+        let ip = match self.local.ip() {
+            ip if !ip.is_unspecified() => ip,
+            ip if ip.is_ipv4() => Ipv4Addr::LOCALHOST.into(),
+            _ => Ipv6Addr::LOCALHOST.into(),
+        };
+        SocketAddr::new(ip, self.local.port())
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    // A registrar that is restarted must not wait for the old connections to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    let listener = TcpListener::from_std(socket.into())?;
+    let local = canonical(listener.local_addr()?);
+    Ok((listener, local))
+}
+
+/// After a restart all PEs and PUs come at once; the kernel lowers it to its own limit.
+const BACKLOG: i32 = 4096;
+
+/// Between two tries while the system refuses to accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_in_use_is_named_with_what_to_do() {
+        let first = Listener::bind("127.0.0.1:0".parse().unwrap(), Options::default()).unwrap();
+        let error = Listener::bind(first.local_addr(), Options::default()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(&first.local_addr().to_string()) && text.contains("choose another port"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn an_address_of_another_host_is_refused_by_name() {
+        let error = Listener::bind("192.0.2.1:0".parse().unwrap(), Options::default()).unwrap_err();
+        assert!(matches!(error, BindError::NotOurs(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn listening_everywhere_is_reached_over_loopback() {
+        for address in ["0.0.0.0:0", "[::]:0"] {
+            let listener = Listener::bind(address.parse().unwrap(), Options::default()).unwrap();
+            let near = listener.loopback_addr();
+            assert!(near.ip().is_loopback() && near.port() != 0 && near.is_ipv4() == address.starts_with('0'));
+        }
+    }
+}

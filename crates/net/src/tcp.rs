@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The shell of one TCP-mapping connection: its socket, its buffers and its timer.
+
+mod connect;
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, IoSlice, Read};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+use machine::{Output, Time};
+use socket2::SockRef;
+use tcp_mapping::{Connection, Role, SocketEnd};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use crate::{Clock, Event, Options};
+
+/// One TCP connection that carries messages.
+#[derive(Debug)]
+pub(crate) struct TcpAssociation {
+    pub(crate) connection: Connection,
+    pub(crate) clock: Clock,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) local: Option<SocketAddr>,
+    socket: Socket,
+    /// A write failed. What can still be read is read before this is the end.
+    write_failed: Option<io::ErrorKind>,
+    input: BytesMut,
+    /// How much to read at once: grows while reads come back full, shrinks while they don't.
+    read_size: usize,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+enum Socket {
+    Connecting(Connecting),
+    Open(TcpStream),
+    Closed,
+}
+
+/// The attempt to connect, boxed because its type has no name.
+type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send + Sync>>;
+
+impl TcpAssociation {
+    pub(crate) fn connect(addresses: Vec<SocketAddr>, options: Options) -> Self {
+        let connecting = Box::pin(connect::connect(addresses, options.connect_timeout));
+        Self::new(Role::Connector, Socket::Connecting(connecting), options)
+    }
+
+    pub(crate) fn accept(stream: TcpStream, options: Options) -> Self {
+        let mut association = Self::new(Role::Acceptor, Socket::Closed, options);
+        association.open(stream);
+        association
+    }
+
+    fn new(role: Role, socket: Socket, options: Options) -> Self {
+        let clock = Clock::new();
+        TcpAssociation {
+            connection: Connection::new(role, options.mapping(), clock.now()),
+            clock,
+            peer: None,
+            local: None,
+            socket,
+            write_failed: None,
+            input: BytesMut::new(),
+            read_size: SMALLEST_READ,
+            timer: None,
+        }
+    }
+
+    /// Hands up what has happened; reads, writes and looks at the clock only when nothing is left to hand up, so that
+    /// what the owner answers to several messages leaves in one write.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        if self.connection.buffered() >= WRITE_AT_ONCE {
+            self.flush();
+        }
+        loop {
+            match self.connection.poll_output() {
+                Output::Effect(event) => {
+                    match event {
+                        // The connector waits for our INIT, and the owner may be in no hurry to ask again.
+                        tcp_mapping::Event::Up(_) => self.flush(),
+                        tcp_mapping::Event::Lost(_) => self.shut(),
+                        _ => {}
+                    }
+                    return Poll::Ready(event.into());
+                }
+                Output::Wait(deadline) => ready!(self.poll_progress(deadline, cx)),
+            }
+        }
+    }
+
+    /// Writes what can be written without waiting.
+    pub(crate) fn flush(&mut self) {
+        let Socket::Open(stream) = &self.socket else { return };
+        while self.connection.buffered() > 0 && self.write_failed.is_none() {
+            let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
+            let count = self.connection.slices(&mut slices);
+            // writev() would kill a C program by SIGPIPE when the peer is gone.
+            let write = || SockRef::from(stream).send_vectored_with_flags(&slices[..count], libc::MSG_NOSIGNAL);
+            match stream.try_io(Interest::WRITABLE, write) {
+                Ok(written) => self.connection.written(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => self.write_failed = Some(error.kind()),
+            }
+        }
+    }
+
+    /// Connects, writes, reads, and lets a deadline pass, in this order; ready when the machine may have something new
+    /// to say.
+    fn poll_progress(&mut self, deadline: Option<Time>, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.socket {
+            Socket::Connecting(connecting) => {
+                if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
+                    match result {
+                        Ok(stream) => self.open(stream),
+                        Err(error) => self.fail(error.kind()),
+                    }
+                    return Poll::Ready(());
+                }
+            }
+            Socket::Open(_) => {
+                if self.poll_write(cx) || self.poll_read(cx) {
+                    return Poll::Ready(());
+                }
+                if let Some(kind) = self.write_failed {
+                    self.fail(kind);
+                    return Poll::Ready(());
+                }
+            }
+            Socket::Closed => return Poll::Pending,
+        }
+        let Some(deadline) = deadline else { return Poll::Pending };
+        ready!(self.poll_timer(deadline, cx));
+        // The runtime may not have told us yet of bytes that came while this process did not run.
+        if !self.read_directly() {
+            self.connection.handle_timeout(self.clock.now());
+        }
+        Poll::Ready(())
+    }
+
+    /// Writes until nothing is left or the socket takes no more. Whether anything was written.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> bool {
+        let before = self.connection.buffered();
+        while self.connection.buffered() > 0 && self.write_failed.is_none() {
+            let Socket::Open(stream) = &self.socket else { break };
+            match stream.poll_write_ready(cx) {
+                Poll::Ready(Ok(())) => self.flush(),
+                Poll::Ready(Err(error)) => self.write_failed = Some(error.kind()),
+                Poll::Pending => break,
+            }
+        }
+        self.connection.buffered() < before
+    }
+
+    /// Reads once. Whether anything came, be it the end.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> bool {
+        let Socket::Open(stream) = &self.socket else { return false };
+        loop {
+            match stream.poll_read_ready(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(Err(error)) => {
+                    self.fail(error.kind());
+                    return true;
+                }
+                Poll::Ready(Ok(())) => {}
+            }
+            self.input.reserve(self.read_size);
+            match stream.try_read_buf(&mut self.input) {
+                Ok(0) => self.end(),
+                Ok(count) => self.received(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(error) => self.fail(error.kind()),
+            }
+            return true;
+        }
+    }
+
+    /// Reads past the runtime, which learns of readiness only when it gets to ask for it. Whether anything came.
+    fn read_directly(&mut self) -> bool {
+        let Socket::Open(stream) = &self.socket else { return false };
+        let mut bytes = [0; SMALLEST_READ];
+        match (&*SockRef::from(stream)).read(&mut bytes) {
+            Ok(0) => self.end(),
+            Ok(count) => {
+                self.input.extend_from_slice(&bytes[..count]);
+                self.received(count);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(error) => self.fail(error.kind()),
+        }
+        true
+    }
+
+    fn received(&mut self, count: usize) {
+        self.connection.received(&mut self.input, self.clock.now());
+        if count >= self.read_size {
+            self.read_size = (self.read_size * 2).min(LARGEST_READ);
+        } else if count < self.read_size / 4 {
+            self.read_size = (self.read_size / 2).max(SMALLEST_READ);
+        }
+        // An idle association keeps no large buffer.
+        if self.input.is_empty() && self.input.capacity() > SMALLEST_READ {
+            self.input = BytesMut::new();
+        }
+    }
+
+    fn poll_timer(&mut self, deadline: Time, cx: &mut Context<'_>) -> Poll<()> {
+        let at = self.clock.instant(deadline);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        // Left alone while it would fire early: bytes come far more often than deadlines, and early is harmless.
+        if timer.deadline() > at {
+            timer.as_mut().reset(at);
+        }
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if timer.deadline() >= at {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(at);
+        }
+    }
+
+    fn open(&mut self, stream: TcpStream) {
+        // Answers must not wait for one another, and heartbeats for nothing.
+        let prepared = stream.set_nodelay(true);
+        self.peer = stream.peer_addr().ok().map(canonical);
+        self.local = stream.local_addr().ok().map(canonical);
+        self.socket = Socket::Open(stream);
+        if let Err(error) = prepared {
+            self.fail(error.kind());
+        }
+    }
+
+    /// Nothing more can be read.
+    fn end(&mut self) {
+        self.connection.ended(self.write_failed.map_or(SocketEnd::Eof, SocketEnd::Failed));
+    }
+
+    fn fail(&mut self, kind: io::ErrorKind) {
+        self.connection.ended(SocketEnd::Failed(kind));
+    }
+
+    fn shut(&mut self) {
+        self.socket = Socket::Closed;
+        self.input = BytesMut::new();
+        self.timer = None;
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Socket::Connecting(_) => "Connecting",
+            Socket::Open(_) => "Open",
+            Socket::Closed => "Closed",
+        })
+    }
+}
+
+/// An IPv4 peer of an IPv6 socket is an IPv4 peer.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// What is queued is written at once from here on, even while there are events to hand up.
+const WRITE_AT_ONCE: usize = 64 << 10;
+
+/// Pieces written together.
+const WRITE_SLICES: usize = 64;
+
+const SMALLEST_READ: usize = 4 << 10;
+const LARGEST_READ: usize = 64 << 10;

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A link that is cut: what both ends of an association see.
+
+use std::time::Duration;
+
+use crate::common::{ANY_V4, options, up, within};
+use bytes::Bytes;
+use net::shim::Shim;
+use net::{Association, Event, Heartbeat, Kind, Listener, LostReason, Options};
+
+#[tokio::test]
+async fn a_black_hole_is_noticed_by_heartbeat_and_gives_back_what_was_not_taken() {
+    let (listener, shim) = behind_shim().await;
+    let mut client = Association::connect(vec![shim.local_addr()], options());
+    let (event, mut server) = within(async { tokio::join!(client.next(), up(&listener)) }).await;
+    assert_eq!(event, Event::Up(Kind::TcpMapping));
+    client.send(0, 0, false, 1, Bytes::from_static(b"before")).unwrap();
+    let taking = async {
+        let Event::Message { seq, .. } = server.next().await else { panic!() };
+        server.taken(seq);
+        server.flush();
+    };
+    let (delivered, _) = within(async { tokio::join!(client.next(), taking) }).await;
+    assert_eq!(delivered, Event::Delivered(1));
+
+    shim.block();
+    client.send(0, 0, false, 2, Bytes::from_static(b"into the hole")).unwrap();
+    client.set_heartbeat(Heartbeat { interval: Duration::from_millis(100), dead_after: Duration::from_millis(300) });
+    let events = within(async {
+        let mut events = Vec::new();
+        while !matches!(events.last(), Some(Event::Lost(_))) {
+            let event = client.next().await;
+            if !matches!(event, Event::Paused(_)) {
+                events.push(event);
+            }
+        }
+        events
+    })
+    .await;
+    assert_eq!(events[0], Event::Undelivered(2));
+    assert!(matches!(events[1..], [Event::Lost(LostReason::HeartbeatMissed(_))]), "{events:?}");
+}
+
+#[tokio::test]
+async fn what_was_held_back_passes_when_the_link_is_whole_again() {
+    let (listener, shim) = behind_shim().await;
+    let mut client = Association::connect(vec![shim.local_addr()], options());
+    let (_, mut server) = within(async { tokio::join!(client.next(), up(&listener)) }).await;
+    shim.block();
+    client.send(0, 0, false, 1, Bytes::from_static(b"late")).unwrap();
+    client.flush();
+    let silence = tokio::time::timeout(Duration::from_millis(100), server.next()).await;
+    assert!(silence.is_err(), "{silence:?}");
+    shim.unblock();
+    assert!(matches!(within(server.next()).await, Event::Message { .. }));
+    drop(client);
+    assert_eq!(within(server.next()).await, Event::Lost(LostReason::PeerClosed));
+}
+
+#[tokio::test]
+async fn a_new_connection_into_a_black_hole_connects_and_then_times_out() {
+    let (_listener, shim) = behind_shim().await;
+    shim.block();
+    let options = Options { connect_timeout: Duration::from_millis(100), ..options() };
+    let mut client = Association::connect(vec![shim.local_addr()], options);
+    let event = within(async {
+        loop {
+            match client.next().await {
+                Event::Paused(_) => {}
+                event => return event,
+            }
+        }
+    })
+    .await;
+    assert_eq!(event, Event::Lost(LostReason::ConnectTimeout));
+}
+
+async fn behind_shim() -> (Listener, Shim) {
+    let listener = Listener::bind(ANY_V4, options()).unwrap();
+    let shim = Shim::start(ANY_V4, listener.local_addr()).await.unwrap();
+    (listener, shim)
+}
