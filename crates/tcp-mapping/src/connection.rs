@@ -22,9 +22,10 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Bytes, BytesMut};
+use machine::association::{Heartbeat, Token};
 use machine::{Output, Time};
 
-pub use config::{Config, Heartbeat, Role};
+pub use config::{Config, Role};
 pub use event::{Event, Kind, LostReason, ProtocolError, SendError, SocketEnd};
 use inbound::Inbound;
 use liveness::{Liveness, Verdict};
@@ -109,7 +110,14 @@ impl Connection {
 
     /// Queues a message. `token` comes back in [`Event::Delivered`] or [`Event::Undelivered`]. A connector may send
     /// before the connection is up: the message follows the INIT.
-    pub fn send(&mut self, stream: u16, ppid: u32, unordered: bool, token: u64, data: Bytes) -> Result<(), SendError> {
+    pub fn send(
+        &mut self,
+        stream: u16,
+        ppid: u32,
+        unordered: bool,
+        token: Token,
+        data: Bytes,
+    ) -> Result<(), SendError> {
         match self.state {
             _ if self.closing.is_some() => Err(SendError::NotUp),
             State::Plain if stream != 0 || ppid != PPID_ASAP => Err(SendError::FieldNotCarried),
@@ -124,8 +132,8 @@ impl Connection {
 
     /// The upper layer has taken the message of [`Event::Message`] with this number: acknowledges it, or does so when
     /// the ones before it are taken. The ACK leaves with the next write.
-    pub fn taken(&mut self, seq: u64) {
-        let acks = self.inbound.taken(seq);
+    pub fn taken(&mut self, sequence: u64) {
+        let acks = self.inbound.taken(sequence);
         let State::Mapping { peer, .. } = self.state else { return };
         //= https://www.ietf.org/archive/id/draft-ietf-rserpool-tcpmapping-03.txt#section-3.4
         //# Each such ACK chunk
@@ -133,8 +141,8 @@ impl Connection {
         //# delivered, unless inclusion of the TSN has been supressed by receipt
         //# of the 0x01 flag value in a previous INIT chunk from the data sender
         //# to the data receiver.
-        for seq in acks {
-            let ack = AckChunk { tsn: (!peer.no_tsn()).then_some(seq as u32) };
+        for sequence in acks {
+            let ack = AckChunk { tsn: (!peer.no_tsn()).then_some(sequence as u32) };
             self.output.push_control(|out| ack.encode(out));
         }
         self.check_control();
@@ -309,12 +317,12 @@ impl Connection {
     }
 
     fn hand_up(&mut self, stream: u16, ppid: u32, unordered: bool, data: Bytes) -> Result<(), LostReason> {
-        let seq = self.inbound.add(data.len());
+        let sequence = self.inbound.add(data.len());
         if self.inbound.bytes() > self.config.max_untaken_bytes {
             return Err(LostReason::Overrun("it sent more than it may before any of it was taken"));
         }
         if self.closing.is_none() {
-            self.events.push_back(Event::Message { seq, stream, ppid, unordered, data });
+            self.events.push_back(Event::Message { sequence, stream, ppid, unordered, data });
         }
         Ok(())
     }

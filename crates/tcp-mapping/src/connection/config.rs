@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use machine::association::Heartbeat;
+
 use crate::InitFlags;
 
 /// Which end of the TCP connection this is.
@@ -23,7 +25,8 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// How long an orderly end may wait for what was sent to be written and acknowledged.
     pub close_timeout: Duration,
-    /// How silence is broken and judged.
+    /// How silence is broken and judged. `dead_after` is the interval times the misses, or `give_up` on the passive side,
+    /// which nothing hurries; less than two intervals count as two, so that a HEARTBEAT comes first.
     pub heartbeat: Heartbeat,
     /// Bytes of messages handed up and not yet taken. A peer that sends more is closed. Each message counts
     /// [`Config::MESSAGE_OVERHEAD`] bytes more than its data.
@@ -43,25 +46,10 @@ impl Default for Config {
             init_flags: InitFlags::NONE,
             connect_timeout: Duration::from_secs(1),
             close_timeout: Duration::from_secs(5),
-            heartbeat: Heartbeat::default(),
+            // The draft names no values.
+            heartbeat: Heartbeat { interval: Duration::from_secs(1), dead_after: Duration::from_secs(3) },
             max_untaken_bytes: 16 << 20,
             max_control_bytes: 256 << 10,
         }
-    }
-}
-
-/// TCP-mapping heartbeat. The draft names no values; default 1 s x 3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heartbeat {
-    /// A HEARTBEAT goes when nothing came for so long.
-    pub interval: Duration,
-    /// A peer silent for so long is dead: the interval times the misses, or `give_up` on the passive side, which nothing
-    /// hurries. At least two intervals, so that a HEARTBEAT comes first.
-    pub dead_after: Duration,
-}
-
-impl Default for Heartbeat {
-    fn default() -> Self {
-        Heartbeat { interval: Duration::from_secs(1), dead_after: Duration::from_secs(3) }
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
+use machine::association::Token;
 use thiserror::Error;
 
 use crate::ChunkError;
@@ -18,7 +19,7 @@ pub enum Event {
     /// The peer sent a message. Say [`taken`](crate::Connection::taken) when the upper layer has it.
     Message {
         /// Number of the message on this connection, from 0. Its TSN is this number modulo 2^32.
-        seq: u64,
+        sequence: u64,
         /// Stream Identifier; 0 on a plain connection.
         stream: u16,
         /// Payload Protocol Identifier; ASAP's on a plain connection.
@@ -29,9 +30,9 @@ pub enum Event {
         data: Bytes,
     },
     /// The peer's upper layer has taken the message sent with this token. On a plain connection: it was written.
-    Delivered(u64),
+    Delivered(Token),
     /// The connection ended before the peer acknowledged the message sent with this token.
-    Undelivered(u64),
+    Undelivered(Token),
     /// A deadline was seen this much too late. It was this process that paused, so nothing is declared dead.
     Paused(Duration),
     /// The connection has ended. Close the socket.

@@ -9,10 +9,10 @@ use crate::DataChunk;
 /// DATA received and not yet acknowledged.
 #[derive(Debug, Default)]
 pub(super) struct Inbound {
-    pub(super) next_seq: u64,
+    pub(super) next_sequence: u64,
     /// The next stream sequence number of each stream in use.
     pub(super) next_ssn: HashMap<u16, u16>,
-    /// The last messages up to `next_seq`, without those already acknowledged.
+    /// The last messages up to `next_sequence`, without those already acknowledged.
     waiting: VecDeque<Waiting>,
     /// What `waiting` counts towards the cap.
     bytes: usize,
@@ -29,7 +29,7 @@ enum Waiting {
 impl Inbound {
     /// Checks the numbers of a DATA chunk.
     pub(super) fn check(&mut self, chunk: &DataChunk) -> Result<(), ProtocolError> {
-        let expected = self.next_seq as u32;
+        let expected = self.next_sequence as u32;
         if let Some(got) = chunk.tsn.filter(|got| *got != expected) {
             return Err(ProtocolError::Tsn { expected, got });
         }
@@ -51,15 +51,15 @@ impl Inbound {
     pub(super) fn add(&mut self, len: usize) -> u64 {
         self.waiting.push_back(Waiting::Untaken(len));
         self.bytes += len + Config::MESSAGE_OVERHEAD;
-        self.next_seq += 1;
-        self.next_seq - 1
+        self.next_sequence += 1;
+        self.next_sequence - 1
     }
 
-    /// The upper layer has taken message `seq`. Answers the messages that can be acknowledged now, none if it was taken
+    /// The upper layer has taken message `sequence`. Answers the messages that can be acknowledged now, none if it was taken
     /// before or never came.
-    pub(super) fn taken(&mut self, seq: u64) -> std::ops::Range<u64> {
-        let first = self.next_seq - self.waiting.len() as u64;
-        let index = seq.checked_sub(first).and_then(|index| usize::try_from(index).ok());
+    pub(super) fn taken(&mut self, sequence: u64) -> std::ops::Range<u64> {
+        let first = self.next_sequence - self.waiting.len() as u64;
+        let index = sequence.checked_sub(first).and_then(|index| usize::try_from(index).ok());
         let Some(waiting) = index.and_then(|index| self.waiting.get_mut(index)) else { return first..first };
         if let Waiting::Untaken(len) = std::mem::replace(waiting, Waiting::Taken) {
             self.bytes -= len;

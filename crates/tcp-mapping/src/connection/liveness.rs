@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use machine::Time;
-
-use super::Heartbeat;
+use machine::association::Heartbeat;
 
 /// Watches how long the peer has been silent.
 #[derive(Debug)]

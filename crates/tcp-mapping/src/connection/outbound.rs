@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
+use machine::association::Token;
 
 use super::output::OutputQueue;
 use super::{ProtocolError, SendError};
@@ -22,7 +23,7 @@ pub(super) struct Outbound {
 
 #[derive(Debug)]
 struct Sent {
-    token: u64,
+    token: Token,
     /// Where its last byte stands in the stream.
     end: u64,
 }
@@ -33,7 +34,12 @@ impl Outbound {
     }
 
     /// Queues a DATA chunk.
-    pub(super) fn send(&mut self, message: DataMessage, token: u64, output: &mut OutputQueue) -> Result<(), SendError> {
+    pub(super) fn send(
+        &mut self,
+        message: DataMessage,
+        token: Token,
+        output: &mut OutputQueue,
+    ) -> Result<(), SendError> {
         let DataMessage { stream, ppid, unordered, data } = message;
         if (self.flags.no_stream() && stream != 0) || (self.flags.no_ppid() && ppid != 0) {
             return Err(SendError::FieldNotCarried);
@@ -57,7 +63,7 @@ impl Outbound {
     }
 
     /// Queues a plain ASAP message.
-    pub(super) fn send_plain(&mut self, data: Bytes, token: u64, output: &mut OutputQueue) -> Result<(), SendError> {
+    pub(super) fn send_plain(&mut self, data: Bytes, token: Token, output: &mut OutputQueue) -> Result<(), SendError> {
         check_length(&data)?;
         let len = data.len();
         output.push_payload(data);
@@ -67,7 +73,7 @@ impl Outbound {
     }
 
     /// The peer acknowledges the oldest DATA: answers its token.
-    pub(super) fn acked(&mut self, tsn: Option<u32>, written: u64) -> Result<u64, ProtocolError> {
+    pub(super) fn acked(&mut self, tsn: Option<u32>, written: u64) -> Result<Token, ProtocolError> {
         let expected = self.next_tsn.wrapping_sub(self.unacked.len() as u32);
         if let Some(got) = tsn.filter(|got| *got != expected) {
             return Err(ProtocolError::AckTsn { expected, got });
@@ -76,12 +82,12 @@ impl Outbound {
     }
 
     /// The oldest message, if all of it is written.
-    pub(super) fn pop_written(&mut self, written: u64) -> Option<u64> {
+    pub(super) fn pop_written(&mut self, written: u64) -> Option<Token> {
         self.unacked.pop_front_if(|sent| sent.end <= written).map(|sent| sent.token)
     }
 
     /// The oldest message, for good.
-    pub(super) fn pop(&mut self) -> Option<u64> {
+    pub(super) fn pop(&mut self) -> Option<Token> {
         self.unacked.pop_front().map(|sent| sent.token)
     }
 

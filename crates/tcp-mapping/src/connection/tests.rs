@@ -25,15 +25,15 @@ fn the_connector_speaks_first_and_the_acceptor_only_after_it() {
 #[test]
 fn data_follows_the_init_in_the_same_write() {
     let (mut a, mut b) = (connector(), acceptor());
-    a.send(3, 11, false, 77, Bytes::from_static(b"early")).unwrap();
-    assert_eq!(b.send(0, 0, false, 0, Bytes::from_static(b"x")), Err(SendError::NotUp));
+    a.send(3, 11, false, Token(77), Bytes::from_static(b"early")).unwrap();
+    assert_eq!(b.send(0, 0, false, Token(0), Bytes::from_static(b"x")), Err(SendError::NotUp));
     pass(&mut a, &mut b);
     assert_eq!(events(&mut b), [Event::Up(Kind::Mapping), message(0, 3, 11, b"early")]);
     pass(&mut b, &mut a);
     assert_eq!(events(&mut a), [Event::Up(Kind::Mapping)], "not acknowledged before it is taken");
     b.taken(0);
     pass(&mut b, &mut a);
-    assert_eq!(events(&mut a), [Event::Delivered(77)]);
+    assert_eq!(events(&mut a), [Event::Delivered(Token(77))]);
 }
 
 //= https://www.ietf.org/archive/id/draft-ietf-rserpool-tcpmapping-03.txt#section-3.4
@@ -46,7 +46,7 @@ fn data_follows_the_init_in_the_same_write() {
 fn acks_leave_in_tsn_order_whatever_order_messages_are_taken_in() {
     let (mut a, mut b) = pair(InitFlags::NONE);
     for token in 0..4 {
-        a.send(0, 0, false, 100 + token, Bytes::from_static(b"m")).unwrap();
+        a.send(0, 0, false, Token(100 + token), Bytes::from_static(b"m")).unwrap();
     }
     pass(&mut a, &mut b);
     events(&mut b);
@@ -61,21 +61,21 @@ fn acks_leave_in_tsn_order_whatever_order_messages_are_taken_in() {
 #[test]
 fn a_sender_that_leaves_out_the_tsn_gets_acks_without_it() {
     let (mut a, mut b) = pair(InitFlags::NO_TSN);
-    a.send(0, 0, false, 5, Bytes::from_static(b"m")).unwrap();
+    a.send(0, 0, false, Token(5), Bytes::from_static(b"m")).unwrap();
     pass(&mut a, &mut b);
     events(&mut b);
     b.taken(0);
     assert_eq!(write(&mut b), [3, 0, 0, 4]);
     receive(&mut a, &[3, 0, 0, 4], 0);
-    assert_eq!(events(&mut a), [Event::Delivered(5)]);
+    assert_eq!(events(&mut a), [Event::Delivered(Token(5))]);
 }
 
 #[test]
 fn fields_left_out_arrive_as_zero_and_cannot_be_asked_for() {
     let (mut a, mut b) = pair(InitFlags(7));
-    assert_eq!(a.send(1, 0, false, 0, Bytes::from_static(b"m")), Err(SendError::FieldNotCarried));
-    assert_eq!(a.send(0, 11, false, 0, Bytes::from_static(b"m")), Err(SendError::FieldNotCarried));
-    a.send(0, 0, false, 0, Bytes::from_static(b"m")).unwrap();
+    assert_eq!(a.send(1, 0, false, Token(0), Bytes::from_static(b"m")), Err(SendError::FieldNotCarried));
+    assert_eq!(a.send(0, 11, false, Token(0), Bytes::from_static(b"m")), Err(SendError::FieldNotCarried));
+    a.send(0, 0, false, Token(0), Bytes::from_static(b"m")).unwrap();
     pass(&mut a, &mut b);
     assert_eq!(events(&mut b), [message(0, 0, 0, b"m")]);
 }
@@ -84,17 +84,17 @@ fn fields_left_out_arrive_as_zero_and_cannot_be_asked_for() {
 fn what_was_not_acknowledged_comes_back_in_order_before_the_loss() {
     let (mut a, mut b) = pair(InitFlags::NONE);
     for token in 0..3 {
-        a.send(0, 0, false, token, Bytes::from_static(b"m")).unwrap();
+        a.send(0, 0, false, Token(token), Bytes::from_static(b"m")).unwrap();
     }
     pass(&mut a, &mut b);
     b.taken(0);
     pass(&mut b, &mut a);
-    a.send(0, 0, false, 3, Bytes::from_static(b"never written")).unwrap();
+    a.send(0, 0, false, Token(3), Bytes::from_static(b"never written")).unwrap();
     a.ended(SocketEnd::Eof);
     let lost = Event::Lost(LostReason::PeerClosed);
-    let back = [1, 2, 3].map(Event::Undelivered);
-    assert_eq!(events(&mut a), [&[Event::Delivered(0)], &back[..], &[lost]].concat());
-    assert_eq!(a.send(0, 0, false, 4, Bytes::from_static(b"m")), Err(SendError::NotUp));
+    let back = [1, 2, 3].map(|n| Event::Undelivered(Token(n)));
+    assert_eq!(events(&mut a), [&[Event::Delivered(Token(0))], &back[..], &[lost]].concat());
+    assert_eq!(a.send(0, 0, false, Token(4), Bytes::from_static(b"m")), Err(SendError::NotUp));
     a.ended(SocketEnd::Failed(io_error()));
     assert_eq!(events(&mut a), [], "a loss is reported once");
 }
@@ -104,10 +104,10 @@ fn too_long_and_empty_messages_are_refused_before_anything_is_sent() {
     let (mut a, mut b) = pair(InitFlags::NONE);
     let max = MAX_PAYLOAD;
     let long = Bytes::from(vec![7; max + 1]);
-    assert_eq!(a.send(0, 0, false, 0, long.clone()), Err(SendError::TooLong { len: max + 1, max }));
-    assert_eq!(a.send(0, 0, false, 0, Bytes::new()), Err(SendError::Empty));
+    assert_eq!(a.send(0, 0, false, Token(0), long.clone()), Err(SendError::TooLong { len: max + 1, max }));
+    assert_eq!(a.send(0, 0, false, Token(0), Bytes::new()), Err(SendError::Empty));
     assert_eq!(a.buffered(), 0);
-    a.send(0, 0, false, 1, long.slice(1..)).unwrap();
+    a.send(0, 0, false, Token(1), long.slice(1..)).unwrap();
     pass(&mut a, &mut b);
     assert!(matches!(&events(&mut b)[..], [Event::Message { data, .. }] if data.len() == max));
 }
@@ -144,18 +144,18 @@ fn data_before_init_ends_the_connector() {
 #[test]
 fn an_ack_of_a_message_that_was_not_written_yet_is_a_lie() {
     let (mut a, _) = pair(InitFlags::NONE);
-    a.send(0, 0, false, 9, Bytes::from_static(b"m")).unwrap();
+    a.send(0, 0, false, Token(9), Bytes::from_static(b"m")).unwrap();
     a.written(16);
     receive(&mut a, &[3, 0, 0, 8, 0, 0, 0, 0], 0);
     let lost = Event::Lost(LostReason::Protocol(ProtocolError::AckOfNothing));
-    assert_eq!(events(&mut a), [Event::Undelivered(9), lost]);
+    assert_eq!(events(&mut a), [Event::Undelivered(Token(9)), lost]);
 }
 
 #[test]
 fn an_unknown_chunk_is_skipped() {
     let (mut a, mut b) = pair(InitFlags::NONE);
     receive(&mut b, &[0x63, 0xff, 0, 5, 1, 0, 0, 0], 0);
-    a.send(0, 0, false, 0, Bytes::from_static(b"after")).unwrap();
+    a.send(0, 0, false, Token(0), Bytes::from_static(b"after")).unwrap();
     pass(&mut a, &mut b);
     assert_eq!(events(&mut b), [message(0, 0, 0, b"after")]);
 }
@@ -164,12 +164,12 @@ fn an_unknown_chunk_is_skipped() {
 fn numbers_wrap_around() {
     let (mut a, mut b) = pair(InitFlags::NONE);
     a.outbound.next_tsn = u32::MAX - 1;
-    b.inbound.next_seq = u64::from(u32::MAX) - 1;
+    b.inbound.next_sequence = u64::from(u32::MAX) - 1;
     a.outbound.next_ssn.insert(5, u16::MAX);
     b.inbound.next_ssn.insert(5, u16::MAX);
-    let first = b.inbound.next_seq;
+    let first = b.inbound.next_sequence;
     for token in 0..4 {
-        a.send(5, 0, false, token, Bytes::from_static(b"m")).unwrap();
+        a.send(5, 0, false, Token(token), Bytes::from_static(b"m")).unwrap();
     }
     pass(&mut a, &mut b);
     assert_eq!(events(&mut b), [0, 1, 2, 3].map(|n| message(first + n, 5, 0, b"m")));
@@ -177,7 +177,7 @@ fn numbers_wrap_around() {
         b.taken(seq);
     }
     pass(&mut b, &mut a);
-    assert_eq!(events(&mut a), [0, 1, 2, 3].map(Event::Delivered));
+    assert_eq!(events(&mut a), [0, 1, 2, 3].map(|n| Event::Delivered(Token(n))));
     assert_eq!((a.outbound.next_tsn, a.outbound.next_ssn[&5]), (2, 3));
 }
 
@@ -185,7 +185,7 @@ fn numbers_wrap_around() {
 fn unordered_messages_have_no_place_in_their_stream() {
     let (mut a, mut b) = pair(InitFlags::NONE);
     for (token, unordered) in [(0, false), (1, true), (2, false)] {
-        a.send(1, 0, unordered, token, Bytes::from_static(b"m")).unwrap();
+        a.send(1, 0, unordered, Token(token), Bytes::from_static(b"m")).unwrap();
     }
     pass(&mut a, &mut b);
     let orders: Vec<_> =
@@ -210,12 +210,12 @@ fn silence_is_broken_by_a_heartbeat_and_the_answer_is_life() {
 #[test]
 fn a_silent_peer_is_declared_dead_after_three_intervals() {
     let (mut a, _) = pair(InitFlags::NONE);
-    a.send(0, 0, false, 1, Bytes::from_static(b"m")).unwrap();
+    a.send(0, 0, false, Token(1), Bytes::from_static(b"m")).unwrap();
     for second in 1..=3 {
         a.handle_timeout(at(second * 1000));
     }
     let lost = Event::Lost(LostReason::HeartbeatMissed(Duration::from_secs(3)));
-    assert_eq!(events(&mut a), [Event::Undelivered(1), lost]);
+    assert_eq!(events(&mut a), [Event::Undelivered(Token(1)), lost]);
     assert_eq!(a.poll_output(), Output::Wait(None));
 }
 
@@ -272,10 +272,10 @@ fn anything_but_an_init_is_plain_asap() {
     assert_eq!(events(&mut b), [Event::Up(Kind::Plain), message(0, 0, PPID_ASAP, &request)]);
     b.taken(0);
     assert_eq!(b.buffered(), 0, "no ACK");
-    assert_eq!(b.send(1, PPID_ASAP, false, 7, Bytes::from_static(b"abcd")), Err(SendError::FieldNotCarried));
-    b.send(0, PPID_ASAP, false, 7, Bytes::from_static(b"answer")).unwrap();
+    assert_eq!(b.send(1, PPID_ASAP, false, Token(7), Bytes::from_static(b"abcd")), Err(SendError::FieldNotCarried));
+    b.send(0, PPID_ASAP, false, Token(7), Bytes::from_static(b"answer")).unwrap();
     assert_eq!(write(&mut b), b"answer\0\0");
-    assert_eq!(events(&mut b), [Event::Delivered(7)]);
+    assert_eq!(events(&mut b), [Event::Delivered(Token(7))]);
     assert_eq!(b.poll_output(), Output::Wait(None), "no heartbeats");
     receive(&mut b, &[5, 0, 0, 3], 0);
     assert!(matches!(events(&mut b)[..], [Event::Lost(LostReason::Protocol(ProtocolError::MessageLength(_)))]));
@@ -286,7 +286,7 @@ fn a_peer_over_the_cap_of_untaken_bytes_is_closed() {
     let (mut a, mut b) = pair(InitFlags::NONE);
     b.config.max_untaken_bytes = 2 * (1000 + Config::MESSAGE_OVERHEAD);
     for token in 0..4 {
-        a.send(0, 0, false, token, Bytes::from(vec![0; 1000])).unwrap();
+        a.send(0, 0, false, Token(token), Bytes::from(vec![0; 1000])).unwrap();
         pass(&mut a, &mut b);
         if token == 0 {
             b.taken(0);
@@ -312,31 +312,31 @@ fn a_peer_that_asks_and_never_reads_is_closed() {
 #[test]
 fn an_orderly_end_waits_for_what_was_sent() {
     let (mut a, mut b) = pair(InitFlags::NONE);
-    a.send(0, 0, false, 1, Bytes::from_static(b"last")).unwrap();
-    b.send(0, 0, false, 1, Bytes::from_static(b"too late")).unwrap();
+    a.send(0, 0, false, Token(1), Bytes::from_static(b"last")).unwrap();
+    b.send(0, 0, false, Token(1), Bytes::from_static(b"too late")).unwrap();
     a.close(at(0));
-    assert_eq!(a.send(0, 0, false, 2, Bytes::from_static(b"m")), Err(SendError::NotUp));
+    assert_eq!(a.send(0, 0, false, Token(2), Bytes::from_static(b"m")), Err(SendError::NotUp));
     pass(&mut a, &mut b);
     pass(&mut b, &mut a);
     assert_eq!(events(&mut a), [], "neither handed up nor acknowledged");
     b.taken(0);
     pass(&mut b, &mut a);
-    assert_eq!(events(&mut a), [Event::Delivered(1), Event::Lost(LostReason::Closed)]);
+    assert_eq!(events(&mut a), [Event::Delivered(Token(1)), Event::Lost(LostReason::Closed)]);
 
     let (mut a, _) = pair(InitFlags::NONE);
-    a.send(0, 0, false, 1, Bytes::from_static(b"last")).unwrap();
-    a.set_heartbeat(Heartbeat { dead_after: Duration::from_secs(60), ..Heartbeat::default() }, at(0));
+    a.send(0, 0, false, Token(1), Bytes::from_static(b"last")).unwrap();
+    a.set_heartbeat(Heartbeat { dead_after: Duration::from_secs(60), ..a.config.heartbeat }, at(0));
     a.close(at(0));
     a.handle_timeout(at(5000));
-    assert_eq!(events(&mut a)[..], [Event::Undelivered(1), Event::Lost(LostReason::Closed)]);
+    assert_eq!(events(&mut a)[..], [Event::Undelivered(Token(1)), Event::Lost(LostReason::Closed)]);
 }
 
 #[test]
 fn abort_ends_at_once() {
     let (mut a, _) = pair(InitFlags::NONE);
-    a.send(0, 0, false, 1, Bytes::from_static(b"m")).unwrap();
+    a.send(0, 0, false, Token(1), Bytes::from_static(b"m")).unwrap();
     a.abort();
-    assert_eq!(events(&mut a), [Event::Undelivered(1), Event::Lost(LostReason::Closed)]);
+    assert_eq!(events(&mut a), [Event::Undelivered(Token(1)), Event::Lost(LostReason::Closed)]);
     assert!(a.is_ended());
 }
 
@@ -352,7 +352,7 @@ proptest! {
         for (token, &(stream, ppid, unordered, len)) in messages.iter().enumerate() {
             let stream = if flags.no_stream() { 0 } else { stream };
             let ppid = if flags.no_ppid() { 0 } else { ppid };
-            a.send(stream, ppid, unordered, token as u64, Bytes::from(vec![token as u8; len])).unwrap();
+            a.send(stream, ppid, unordered, Token(token as u64), Bytes::from(vec![token as u8; len])).unwrap();
         }
         let stream = write(&mut a);
         let mut whole = acceptor();
@@ -379,7 +379,7 @@ proptest! {
             if init {
                 receive(&mut connection, &[1, 0, 0, 4], 0);
             }
-            let _ = connection.send(0, 0, false, 0, Bytes::from_static(b"m"));
+            let _ = connection.send(0, 0, false, Token(0), Bytes::from_static(b"m"));
             let mut buffer = BytesMut::new();
             for (kind, flags, length, value) in &pieces {
                 buffer.extend_from_slice(&[*kind, *flags]);
@@ -445,8 +445,8 @@ fn events(connection: &mut Connection) -> Vec<Event> {
     events
 }
 
-fn message(seq: u64, stream: u16, ppid: u32, data: &[u8]) -> Event {
-    Event::Message { seq, stream, ppid, unordered: false, data: Bytes::copy_from_slice(data) }
+fn message(sequence: u64, stream: u16, ppid: u32, data: &[u8]) -> Event {
+    Event::Message { sequence, stream, ppid, unordered: false, data: Bytes::copy_from_slice(data) }
 }
 
 fn io_error() -> std::io::ErrorKind {
