@@ -112,6 +112,9 @@ pub enum LostReason {
     /// The peer sent more than it was allowed to.
     #[error("the peer sent more than it may: {0}")]
     Overrun(String),
+    /// This side closed or aborted it: for the shell, which keeps the socket until then. Cores have forgotten it by now.
+    #[error("closed by this side")]
+    Closed,
     /// Anything else the system says.
     #[error("{0}")]
     Io(String),
@@ -147,6 +150,8 @@ pub enum Request {
     },
     /// Use this heartbeat from now on.
     Heartbeat(Heartbeat),
+    /// Ask the peer for a sign of life at once; it is lost without one within a heartbeat interval.
+    Probe,
     /// Send what is queued, then end it in order. No further event comes.
     Close,
     /// End it now. No further event comes.
