@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use machine::association::{Event, Heartbeat, LostReason, Mapping, Token};
 use tokio::net::TcpStream;
 
 use crate::tcp::TcpAssociation;
-use crate::{Event, Heartbeat, Kind, LostReason, MAX_MESSAGE, Options, SendError};
+use crate::{MAX_MESSAGE, Options, SendError, event};
 
 /// An association. Nothing happens on it, neither reading nor writing nor heartbeats, unless [`next`](Self::next) is
 /// being awaited, so its owner does little else. What it sends between two calls leaves together in one write.
@@ -48,16 +49,23 @@ impl Association {
     }
 
     /// Queues a message. `token` comes back in [`Event::Delivered`] or [`Event::Undelivered`].
-    pub fn send(&mut self, stream: u16, ppid: u32, unordered: bool, token: u64, data: Bytes) -> Result<(), SendError> {
+    pub fn send(
+        &mut self,
+        stream: u16,
+        ppid: u32,
+        unordered: bool,
+        token: Token,
+        data: Bytes,
+    ) -> Result<(), SendError> {
         match &mut self.transport {
             Transport::Tcp(tcp) => tcp.connection.send(stream, ppid, unordered, token, data),
         }
     }
 
     /// The message with this number has reached whom it is for, which the peer may now be told.
-    pub fn taken(&mut self, seq: u64) {
+    pub fn taken(&mut self, sequence: u64) {
         match &mut self.transport {
-            Transport::Tcp(tcp) => tcp.connection.taken(seq),
+            Transport::Tcp(tcp) => tcp.connection.taken(sequence),
         }
     }
 
@@ -108,24 +116,24 @@ impl Association {
         }
     }
 
-    /// The peer's address, once it is known.
-    pub fn peer_addr(&self) -> Option<SocketAddr> {
+    /// The peer's address; unspecified until it is connected.
+    pub fn peer_addr(&self) -> SocketAddr {
         match &self.transport {
             Transport::Tcp(tcp) => tcp.peer,
         }
     }
 
-    /// Our own address on this association, once it is known.
-    pub fn local_addr(&self) -> Option<SocketAddr> {
+    /// Our own address on this association; unspecified until it is connected.
+    pub fn local_addr(&self) -> SocketAddr {
         match &self.transport {
             Transport::Tcp(tcp) => tcp.local,
         }
     }
 
     /// How messages are carried, while it is up.
-    pub fn kind(&self) -> Option<Kind> {
+    pub fn mapping(&self) -> Option<Mapping> {
         match &self.transport {
-            Transport::Tcp(tcp) => tcp.connection.kind().map(Kind::from),
+            Transport::Tcp(tcp) => tcp.connection.kind().map(event::mapping),
         }
     }
 

@@ -2,8 +2,9 @@
 //! Everything that touches the network: sockets, the clock, the loop that drives the cores, and capture files.
 
 //!
-//! An [`Association`] carries messages between two hosts, in the terms of RFC 6458. Which transport does so is its own
-//! business: one file and one arm of an enum each. A [`Listener`] accepts them.
+//! An [`Association`] carries messages between two hosts, in the terms of RFC 6458. What it reports are the
+//! [events](machine::association::Event) the cores hear. Which transport carries it is its own business: one file and one
+//! arm of an enum each. A [`Listener`] accepts them.
 
 mod association;
 pub mod capture;
@@ -17,8 +18,7 @@ mod tcp;
 
 pub use association::Association;
 pub use clock::Clock;
-pub use event::{Event, Kind, LostReason};
 pub use interfaces::host_addresses;
 pub use listener::{BindError, Listener};
 pub use options::Options;
-pub use tcp_mapping::{Heartbeat, MAX_MESSAGE, MAX_PAYLOAD, PPID_ASAP, SendError};
+pub use tcp_mapping::{MAX_MESSAGE, MAX_PAYLOAD, SendError};

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use tcp_mapping::{Config, Heartbeat};
+use machine::association::Heartbeat;
+use tcp_mapping::Config;
 
 /// Settings of an association. The default is profile `standard`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

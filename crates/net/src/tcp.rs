@@ -6,11 +6,12 @@ mod connect;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice, Read};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
+use machine::association::Event;
 use machine::{Output, Time};
 use socket2::SockRef;
 use tcp_mapping::{Connection, Role, SocketEnd};
@@ -18,15 +19,17 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use crate::{Clock, Event, Options};
+use crate::{Clock, Options, event};
 
 /// One TCP connection that carries messages.
 #[derive(Debug)]
 pub(crate) struct TcpAssociation {
     pub(crate) connection: Connection,
     pub(crate) clock: Clock,
-    pub(crate) peer: Option<SocketAddr>,
-    pub(crate) local: Option<SocketAddr>,
+    /// The peer's address; before it is connected, unspecified.
+    pub(crate) peer: SocketAddr,
+    /// Our own, likewise.
+    pub(crate) local: SocketAddr,
     socket: Socket,
     /// A write failed. What can still be read is read before this is the end.
     write_failed: Option<io::ErrorKind>,
@@ -62,8 +65,8 @@ impl TcpAssociation {
         TcpAssociation {
             connection: Connection::new(role, options.mapping(), clock.now()),
             clock,
-            peer: None,
-            local: None,
+            peer: UNSPECIFIED,
+            local: UNSPECIFIED,
             socket,
             write_failed: None,
             input: BytesMut::new(),
@@ -87,7 +90,7 @@ impl TcpAssociation {
                         tcp_mapping::Event::Lost(_) => self.shut(),
                         _ => {}
                     }
-                    return Poll::Ready(event.into());
+                    return Poll::Ready(event::event(event, self.local, self.peer));
                 }
                 Output::Wait(deadline) => ready!(self.poll_progress(deadline, cx)),
             }
@@ -227,13 +230,15 @@ impl TcpAssociation {
 
     fn open(&mut self, stream: TcpStream) {
         // Answers must not wait for one another, and heartbeats for nothing.
-        let prepared = stream.set_nodelay(true);
-        self.peer = stream.peer_addr().ok().map(canonical);
-        self.local = stream.local_addr().ok().map(canonical);
-        self.socket = Socket::Open(stream);
-        if let Err(error) = prepared {
-            self.fail(error.kind());
+        let prepare = || {
+            stream.set_nodelay(true)?;
+            Ok::<_, io::Error>((canonical(stream.peer_addr()?), canonical(stream.local_addr()?)))
+        };
+        match prepare() {
+            Ok((peer, local)) => (self.peer, self.local) = (peer, local),
+            Err(error) => self.fail(error.kind()),
         }
+        self.socket = Socket::Open(stream);
     }
 
     /// Nothing more can be read.
@@ -266,6 +271,9 @@ impl fmt::Debug for Socket {
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
+
+/// The address of a socket that has none yet.
+const UNSPECIFIED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// What is queued is written at once from here on, even while there are events to hand up.
 const WRITE_AT_ONCE: usize = 64 << 10;

@@ -4,9 +4,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::common::{ANY_V4, ANY_V6, options, pair, up, within};
+use crate::common::{ANY_V4, ANY_V6, mapping, options, pair, up, within};
 use bytes::{Bytes, BytesMut};
-use net::{Association, Event, Kind, Listener, LostReason, MAX_PAYLOAD, Options, PPID_ASAP, SendError};
+use machine::association::{Event, Heartbeat, LostReason, Mapping, Token};
+use net::{Association, Listener, MAX_PAYLOAD, Options, SendError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -20,20 +21,20 @@ async fn messages_of_every_size_arrive_in_order_with_stream_and_ppid_over_ipv4_a
         let sizes: Vec<usize> = sizes.into_iter().filter(|size| *size <= MAX_PAYLOAD).collect();
         for (token, &size) in sizes.iter().enumerate() {
             let stream = token as u16 % 3;
-            client.send(stream, token as u32 + 7, token % 2 == 0, token as u64, payload(token, size)).unwrap();
+            client.send(stream, token as u32 + 7, token % 2 == 0, Token(token as u64), payload(token, size)).unwrap();
         }
         let receiving = async {
             for (n, &size) in sizes.iter().enumerate() {
-                let Event::Message { seq, stream, ppid, unordered, data } = server.next().await else { panic!() };
-                assert_eq!((seq, stream, ppid), (n as u64, n as u16 % 3, n as u32 + 7));
+                let Event::Message { sequence, stream, ppid, unordered, data } = server.next().await else { panic!() };
+                assert_eq!((sequence, stream, ppid), (n as u64, n as u16 % 3, n as u32 + 7));
                 assert_eq!((unordered, data), (n % 2 == 0, payload(n, size)));
-                server.taken(seq);
+                server.taken(sequence);
             }
             server.next().await
         };
         let sending = async {
             for token in 0..sizes.len() {
-                assert_eq!(client.next().await, Event::Delivered(token as u64));
+                assert_eq!(client.next().await, Event::Delivered(Token(token as u64)));
             }
             client.finish().await
         };
@@ -46,14 +47,14 @@ async fn messages_of_every_size_arrive_in_order_with_stream_and_ppid_over_ipv4_a
 async fn what_the_peer_did_not_take_comes_back_when_it_dies() {
     let (mut client, mut server) = pair(ANY_V4).await;
     for token in 0..10 {
-        client.send(0, 0, false, token, Bytes::from_static(b"request")).unwrap();
+        client.send(0, 0, false, Token(token), Bytes::from_static(b"request")).unwrap();
     }
     let events = within(async {
-        for seq in 0..10 {
+        for sequence in 0..10 {
             let (_, event) = tokio::join!(poll_once(&mut client), server.next());
             assert!(matches!(event, Event::Message { .. }), "{event:?}");
-            if seq < 3 {
-                server.taken(seq);
+            if sequence < 3 {
+                server.taken(sequence);
             }
         }
         server.flush();
@@ -62,7 +63,8 @@ async fn what_the_peer_did_not_take_comes_back_when_it_dies() {
     })
     .await;
     let (lost, fates) = events.split_last().unwrap();
-    let expected: Vec<_> = (0..3).map(Event::Delivered).chain((3..10).map(Event::Undelivered)).collect();
+    let expected: Vec<_> =
+        (0..3).map(|n| Event::Delivered(Token(n))).chain((3..10).map(|n| Event::Undelivered(Token(n)))).collect();
     assert_eq!(fates, expected);
     assert!(matches!(lost, Event::Lost(LostReason::PeerClosed | LostReason::Reset)), "{lost:?}");
 }
@@ -72,7 +74,7 @@ async fn all_that_was_received_is_handed_up_before_the_loss_even_after_a_reset()
     for reset in [false, true] {
         let listener = TcpListener::bind(ANY_V4).await.unwrap();
         let mut client = Association::connect(vec![listener.local_addr().unwrap()], options());
-        client.send(0, 0, false, 7, Bytes::from_static(b"makes the close a reset if it is not read")).unwrap();
+        client.send(0, 0, false, Token(7), Bytes::from_static(b"makes the close a reset if it is not read")).unwrap();
         let peer = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut init = [0; 4];
@@ -90,7 +92,7 @@ async fn all_that_was_received_is_handed_up_before_the_loss_even_after_a_reset()
         let (_, events) = within(async { tokio::join!(peer, rest(&mut client)) }).await;
         let messages = events.iter().filter(|event| matches!(event, Event::Message { .. })).count();
         assert_eq!(messages, 20, "reset {reset}");
-        assert_eq!(events[21], Event::Undelivered(7));
+        assert_eq!(events[21], Event::Undelivered(Token(7)));
         let reason = if reset { LostReason::Reset } else { LostReason::PeerClosed };
         assert_eq!(events[22..], [Event::Lost(reason)]);
     }
@@ -102,9 +104,9 @@ async fn a_listener_that_never_accepts_is_a_connect_timeout() {
     let listener = std::net::TcpListener::bind(ANY_V4).unwrap();
     let options = Options { connect_timeout: Duration::from_millis(100), ..options() };
     let mut client = Association::connect(vec![listener.local_addr().unwrap()], options);
-    client.send(0, 0, false, 1, Bytes::from_static(b"cookie")).unwrap();
+    client.send(0, 0, false, Token(1), Bytes::from_static(b"cookie")).unwrap();
     let events = without_pauses(within(rest(&mut client)).await);
-    assert_eq!(events, [Event::Undelivered(1), Event::Lost(LostReason::ConnectTimeout)]);
+    assert_eq!(events, [Event::Undelivered(Token(1)), Event::Lost(LostReason::ConnectTimeout)]);
 }
 
 #[tokio::test]
@@ -125,8 +127,8 @@ async fn nobody_there_is_refused_and_another_address_is_tried() {
     let listener = Listener::bind(ANY_V4, options()).unwrap();
     let mut client = Association::connect(vec![dead, listener.local_addr()], options());
     let (first, _server) = within(async { tokio::join!(client.next(), up(&listener)) }).await;
-    assert_eq!(first, Event::Up(Kind::TcpMapping));
-    assert_eq!(client.peer_addr(), Some(listener.local_addr()));
+    assert_eq!(mapping(first), Mapping::Tcp);
+    assert_eq!(client.peer_addr(), listener.local_addr());
 }
 
 #[tokio::test]
@@ -136,16 +138,16 @@ async fn plain_asap_is_served_on_the_same_port() {
     let request = [5u8, 0, 0, 12, 0, 9, 0, 8, b'p', b'o', b'o', b'l'];
     plain.write_all(&[request, request].concat()).await.unwrap();
     let mut server = within(listener.accept()).await;
-    assert_eq!(within(server.next()).await, Event::Up(Kind::Plain));
+    assert_eq!(mapping(within(server.next()).await), Mapping::PlainAsap);
     for n in 0..2 {
-        let Event::Message { seq, ppid, data, .. } = within(server.next()).await else { panic!() };
-        assert_eq!((seq, ppid, &data[..]), (n, PPID_ASAP, &request[..]));
-        server.taken(seq);
+        let Event::Message { sequence, ppid, data, .. } = within(server.next()).await else { panic!() };
+        assert_eq!((sequence, ppid, &data[..]), (n, 11, &request[..]));
+        server.taken(sequence);
     }
-    server.send(0, PPID_ASAP, false, 9, Bytes::from_static(b"answer!!")).unwrap();
+    server.send(0, 11, false, Token(9), Bytes::from_static(b"answer!!")).unwrap();
     let mut answer = [0; 8];
     let (event, _) = within(async { tokio::join!(server.next(), plain.read_exact(&mut answer)) }).await;
-    assert_eq!((event, &answer), (Event::Delivered(9), b"answer!!"));
+    assert_eq!((event, &answer), (Event::Delivered(Token(9)), b"answer!!"));
     drop(plain);
     assert_eq!(within(server.next()).await, Event::Lost(LostReason::PeerClosed));
 }
@@ -157,11 +159,11 @@ async fn answers_and_acknowledgements_to_several_messages_leave_in_one_write() {
     let requests = [&[1, 0, 0, 4], &data_chunk(0, 10)[..], &data_chunk(1, 10), &data_chunk(2, 10)].concat();
     raw.write_all(&requests).await.unwrap();
     let mut server = within(listener.accept()).await;
-    assert_eq!(within(server.next()).await, Event::Up(Kind::TcpMapping));
+    assert_eq!(mapping(within(server.next()).await), Mapping::Tcp);
     for n in 0..3 {
-        let Event::Message { seq, data, .. } = within(server.next()).await else { panic!() };
-        server.taken(seq);
-        server.send(0, 0, false, n, data).unwrap();
+        let Event::Message { sequence, data, .. } = within(server.next()).await else { panic!() };
+        server.taken(sequence);
+        server.send(0, 0, false, Token(n), data).unwrap();
     }
     raw.read_exact(&mut [0; 4]).await.unwrap();
     poll_once(&mut server).await;
@@ -175,22 +177,22 @@ async fn a_peer_that_does_not_read_shows_in_what_is_buffered_and_nothing_is_lost
     let (mut client, mut server) = pair(ANY_V4).await;
     let mut sent = 0;
     while client.buffered() < 1 << 20 {
-        client.send(0, 0, false, sent, payload(sent as usize, 60_000)).unwrap();
+        client.send(0, 0, false, Token(sent), payload(sent as usize, 60_000)).unwrap();
         sent += 1;
         poll_once(&mut client).await;
         assert!(sent < 10_000, "the kernel cannot take this much");
     }
     let receiving = async {
         for n in 0..sent {
-            let Event::Message { seq, data, .. } = server.next().await else { panic!() };
-            assert_eq!((seq, data), (n, payload(n as usize, 60_000)));
-            server.taken(seq);
+            let Event::Message { sequence, data, .. } = server.next().await else { panic!() };
+            assert_eq!((sequence, data), (n, payload(n as usize, 60_000)));
+            server.taken(sequence);
         }
         server.next().await
     };
     let sending = async {
         for n in 0..sent {
-            assert_eq!(client.next().await, Event::Delivered(n));
+            assert_eq!(client.next().await, Event::Delivered(Token(n)));
         }
         assert_eq!(client.buffered(), 0);
         client.finish().await
@@ -206,12 +208,12 @@ async fn a_peer_over_the_cap_is_closed_and_the_others_go_on() {
     let mut modest = Association::connect(vec![listener.local_addr()], options());
     let (_, mut well) = within(async { tokio::join!(modest.next(), up(&listener)) }).await;
     for token in 0..20 {
-        greedy.send(0, 0, false, token, payload(1, 10_000)).unwrap();
+        greedy.send(0, 0, false, Token(token), payload(1, 10_000)).unwrap();
     }
     let (_, events) = within(async { tokio::join!(poll_once(&mut greedy), rest(&mut hurt)) }).await;
     assert!(matches!(events.last(), Some(Event::Lost(LostReason::Overrun(_)))), "{:?}", events.last());
     assert_eq!(events.len(), 10, "nine fit, then the end");
-    modest.send(0, 0, false, 0, Bytes::from_static(b"fine")).unwrap();
+    modest.send(0, 0, false, Token(0), Bytes::from_static(b"fine")).unwrap();
     let (_, event) = within(async { tokio::join!(poll_once(&mut modest), well.next()) }).await;
     assert!(matches!(event, Event::Message { .. }));
 }
@@ -221,11 +223,11 @@ async fn a_second_of_our_own_absence_kills_no_association() {
     let interval = Duration::from_millis(100);
     let (mut client, mut server) = pair(ANY_V4).await;
     for end in [&mut client, &mut server] {
-        end.set_heartbeat(net::Heartbeat { interval, dead_after: interval * 3 });
+        end.set_heartbeat(Heartbeat { interval, dead_after: interval * 3 });
     }
     // Both ends live on this one thread: this is a SIGSTOP to them.
     std::thread::sleep(Duration::from_secs(1));
-    let alive = |event: &Event| matches!(event, Event::Paused(_));
+    let alive = |event: &Event| matches!(event, Event::Paused);
     let watching = async {
         loop {
             let event = tokio::select! { event = client.next() => event, event = server.next() => event };
@@ -233,7 +235,7 @@ async fn a_second_of_our_own_absence_kills_no_association() {
         }
     };
     let _ = tokio::time::timeout(interval * 10, watching).await;
-    client.send(0, 0, false, 1, Bytes::from_static(b"still here")).unwrap();
+    client.send(0, 0, false, Token(1), Bytes::from_static(b"still here")).unwrap();
     let event = within(async {
         loop {
             let event = tokio::select! { event = client.next() => event, event = server.next() => event };
@@ -252,7 +254,7 @@ async fn after_the_end_nothing_can_be_sent_and_nothing_more_happens() {
     drop(server);
     let events = within(rest(&mut client)).await;
     assert_eq!(events, [Event::Lost(LostReason::PeerClosed)]);
-    assert_eq!(client.send(0, 0, false, 1, Bytes::from_static(b"x")), Err(SendError::NotUp));
+    assert_eq!(client.send(0, 0, false, Token(1), Bytes::from_static(b"x")), Err(SendError::NotUp));
     let silence = tokio::time::timeout(Duration::from_millis(50), client.next()).await;
     assert!(silence.is_err(), "{silence:?}");
 }
@@ -271,9 +273,9 @@ async fn a_thousand_associations_live_side_by_side() {
             tokio::spawn(async move {
                 loop {
                     match association.next().await {
-                        Event::Message { seq, stream, ppid, data, .. } => {
-                            association.taken(seq);
-                            association.send(stream, ppid, false, seq, data).unwrap();
+                        Event::Message { sequence, stream, ppid, data, .. } => {
+                            association.taken(sequence);
+                            association.send(stream, ppid, false, Token(sequence), data).unwrap();
                         }
                         Event::Lost(_) => return,
                         _ => {}
@@ -285,12 +287,12 @@ async fn a_thousand_associations_live_side_by_side() {
     let mut clients: Vec<_> = (0..COUNT).map(|_| Association::connect(vec![address], options)).collect();
     let echoes = clients.iter_mut().enumerate().map(|(n, client)| {
         let request = payload(n, n + 1);
-        client.send(1, 2, false, n as u64, request.clone()).unwrap();
+        client.send(1, 2, false, Token(n as u64), request.clone()).unwrap();
         async move {
             loop {
                 match client.next().await {
                     Event::Message { data, .. } => return assert_eq!(data, request),
-                    Event::Up(_) | Event::Delivered(_) | Event::Paused(_) => {}
+                    Event::Up(_) | Event::Delivered(_) | Event::Paused => {}
                     other => panic!("association {n}: {other:?}"),
                 }
             }
@@ -315,7 +317,7 @@ async fn rest(association: &mut Association) -> Vec<Event> {
 
 /// On a loaded machine this process may not run for longer than a short timeout, and says so.
 fn without_pauses(events: Vec<Event>) -> Vec<Event> {
-    events.into_iter().filter(|event| !matches!(event, Event::Paused(_))).collect()
+    events.into_iter().filter(|event| !matches!(event, Event::Paused)).collect()
 }
 
 /// Lets an association do what it can do now; it must have nothing to hand up.

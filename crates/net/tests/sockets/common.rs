@@ -4,7 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use net::{Association, Event, Heartbeat, Kind, Listener, Options};
+use machine::association::{Event, Heartbeat, Mapping, Peer};
+use net::{Association, Listener, Options};
 
 pub(crate) const ANY_V4: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 pub(crate) const ANY_V6: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0);
@@ -23,7 +24,7 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
 /// The next association a listener accepts, once it is up.
 pub(crate) async fn up(listener: &Listener) -> Association {
     let mut association = listener.accept().await;
-    assert_eq!(association.next().await, Event::Up(Kind::TcpMapping));
+    assert_eq!(mapping(association.next().await), Mapping::Tcp);
     association
 }
 
@@ -32,6 +33,14 @@ pub(crate) async fn pair(address: SocketAddr) -> (Association, Association) {
     let listener = Listener::bind(address, options()).expect("loopback has a free port");
     let mut client = Association::connect(vec![listener.local_addr()], options());
     let (event, server) = within(async { tokio::join!(client.next(), up(&listener)) }).await;
-    assert_eq!(event, Event::Up(Kind::TcpMapping));
+    assert_eq!(mapping(event), Mapping::Tcp);
     (client, server)
+}
+
+/// How an association that has just come up carries messages.
+pub(crate) fn mapping(event: Event) -> Mapping {
+    match event {
+        Event::Up(Peer { mapping, .. }) => mapping,
+        other => panic!("{other:?} instead of Up"),
+    }
 }

@@ -3,42 +3,43 @@
 
 use std::time::Duration;
 
-use crate::common::{ANY_V4, options, up, within};
+use crate::common::{ANY_V4, mapping, options, up, within};
 use bytes::Bytes;
+use machine::association::{Event, Heartbeat, LostReason, Mapping, Token};
 use net::shim::Shim;
-use net::{Association, Event, Heartbeat, Kind, Listener, LostReason, Options};
+use net::{Association, Listener, Options};
 
 #[tokio::test]
 async fn a_black_hole_is_noticed_by_heartbeat_and_gives_back_what_was_not_taken() {
     let (listener, shim) = behind_shim().await;
     let mut client = Association::connect(vec![shim.local_addr()], options());
     let (event, mut server) = within(async { tokio::join!(client.next(), up(&listener)) }).await;
-    assert_eq!(event, Event::Up(Kind::TcpMapping));
-    client.send(0, 0, false, 1, Bytes::from_static(b"before")).unwrap();
+    assert_eq!(mapping(event), Mapping::Tcp);
+    client.send(0, 0, false, Token(1), Bytes::from_static(b"before")).unwrap();
     let taking = async {
-        let Event::Message { seq, .. } = server.next().await else { panic!() };
-        server.taken(seq);
+        let Event::Message { sequence, .. } = server.next().await else { panic!() };
+        server.taken(sequence);
         server.flush();
     };
     let (delivered, _) = within(async { tokio::join!(client.next(), taking) }).await;
-    assert_eq!(delivered, Event::Delivered(1));
+    assert_eq!(delivered, Event::Delivered(Token(1)));
 
     shim.block();
-    client.send(0, 0, false, 2, Bytes::from_static(b"into the hole")).unwrap();
+    client.send(0, 0, false, Token(2), Bytes::from_static(b"into the hole")).unwrap();
     client.set_heartbeat(Heartbeat { interval: Duration::from_millis(100), dead_after: Duration::from_millis(300) });
     let events = within(async {
         let mut events = Vec::new();
         while !matches!(events.last(), Some(Event::Lost(_))) {
             let event = client.next().await;
-            if !matches!(event, Event::Paused(_)) {
+            if !matches!(event, Event::Paused) {
                 events.push(event);
             }
         }
         events
     })
     .await;
-    assert_eq!(events[0], Event::Undelivered(2));
-    assert!(matches!(events[1..], [Event::Lost(LostReason::HeartbeatMissed(_))]), "{events:?}");
+    assert_eq!(events[0], Event::Undelivered(Token(2)));
+    assert!(matches!(events[1..], [Event::Lost(LostReason::HeartbeatMissed)]), "{events:?}");
 }
 
 #[tokio::test]
@@ -47,7 +48,7 @@ async fn what_was_held_back_passes_when_the_link_is_whole_again() {
     let mut client = Association::connect(vec![shim.local_addr()], options());
     let (_, mut server) = within(async { tokio::join!(client.next(), up(&listener)) }).await;
     shim.block();
-    client.send(0, 0, false, 1, Bytes::from_static(b"late")).unwrap();
+    client.send(0, 0, false, Token(1), Bytes::from_static(b"late")).unwrap();
     client.flush();
     let silence = tokio::time::timeout(Duration::from_millis(100), server.next()).await;
     assert!(silence.is_err(), "{silence:?}");
@@ -66,7 +67,7 @@ async fn a_new_connection_into_a_black_hole_connects_and_then_times_out() {
     let event = within(async {
         loop {
             match client.next().await {
-                Event::Paused(_) => {}
+                Event::Paused => {}
                 event => return event,
             }
         }
