@@ -16,7 +16,7 @@ use crate::DecodeError;
 use crate::codec::{EncodeError, Encoder, Parameter};
 
 /// An IPv4-mapped IPv6 address stays one.
-pub(super) fn decode(parameter: &Parameter<'_>) -> Result<IpAddr, DecodeError> {
+pub(crate) fn decode(parameter: &Parameter<'_>) -> Result<IpAddr, DecodeError> {
     let mut value = parameter.value;
     let address = match parameter.parameter_type {
         IPV4_ADDRESS => value.array::<4>().map(IpAddr::from),
@@ -25,7 +25,7 @@ pub(super) fn decode(parameter: &Parameter<'_>) -> Result<IpAddr, DecodeError> {
     address.filter(|_| value.is_empty()).ok_or_else(|| parameter.invalid("wrong length of an IP address"))
 }
 
-pub(super) fn encode(address: &IpAddr, out: &mut Encoder<'_>) -> Result<(), EncodeError> {
+pub(crate) fn encode(address: &IpAddr, out: &mut Encoder<'_>) -> Result<(), EncodeError> {
     match address {
         IpAddr::V4(v4) => out.parameter(IPV4_ADDRESS, |out| {
             out.bytes(&v4.octets());

@@ -3,7 +3,7 @@
 
 pub(crate) mod cookie;
 pub(crate) mod handle_resolution;
-mod ip_address;
+pub(crate) mod ip_address;
 mod operation_error;
 pub mod parameter_type;
 pub(crate) mod pe_checksum;
