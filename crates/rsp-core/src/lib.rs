@@ -6,6 +6,7 @@
 //! - [`endpoint`]: a process towards its registrars: hunt, registration, resolution, cache, reports
 //! - [`handlespace`]: pools and their elements, as a registrar keeps them
 //! - [`policy`]: which element of a pool is chosen (RFC 5356), at the registrar and at the pool user
+//! - [`registrar`]: a registrar towards pool elements and pool users
 #![forbid(unsafe_code)]
 
 pub mod config;
@@ -13,6 +14,7 @@ pub mod endpoint;
 pub mod handlespace;
 mod paged;
 pub mod policy;
+pub mod registrar;
 
 pub use machine::association;
 

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The associations of a registrar: with PEs, with PUs, and those it opened itself to ask for a PE that was cut off.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+
+use machine::Time;
+
+use smallvec::SmallVec;
+
+use super::admission::Rate;
+use crate::association::{AssociationId, Peer, Protocol, Token};
+use crate::handlespace::Slot;
+
+/// An association, accepted or opened. An idle one has no memory beyond this.
+#[derive(Debug)]
+pub(super) struct Association {
+    pub(super) state: State,
+    /// Pool elements reached over it.
+    pub(super) pool_elements: Vec<Slot>,
+    /// Pools subscribed to, by their key.
+    pub(super) subscriptions: BTreeSet<u32>,
+    /// Registrations that wait for a conflict to be decided.
+    pub(super) conflicts: u32,
+    /// Bytes sent and not yet delivered.
+    pub(super) buffered_bytes: usize,
+    pub(super) requests: Rate,
+    pub(super) errors: Rate,
+    pub(super) last_heard: Time,
+}
+
+/// How far it has come.
+#[derive(Debug)]
+pub(super) enum State {
+    /// Opened by us, not yet up.
+    Connecting,
+    /// Messages can be sent.
+    Up(Peer),
+}
+
+impl Association {
+    pub(super) fn new(state: State, now: Time) -> Self {
+        Association {
+            state,
+            pool_elements: Vec::new(),
+            subscriptions: BTreeSet::new(),
+            conflicts: 0,
+            buffered_bytes: 0,
+            requests: Rate::default(),
+            errors: Rate::default(),
+            last_heard: now,
+        }
+    }
+
+    /// Who is at the other end, if it is up.
+    pub(super) fn peer(&self) -> Option<&Peer> {
+        match &self.state {
+            State::Up(peer) => Some(peer),
+            State::Connecting => None,
+        }
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Associations {
+    by_id: HashMap<AssociationId, Association>,
+    /// Those opened by us, by where they lead.
+    opened: HashMap<Destination, AssociationId>,
+    destinations: HashMap<AssociationId, Destination>,
+    last_opened: u64,
+}
+
+/// Where an association opened by us leads: protocol and first address.
+type Destination = (Protocol, SocketAddr);
+
+impl Associations {
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub(super) fn get(&self, id: AssociationId) -> Option<&Association> {
+        self.by_id.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: AssociationId) -> Option<&mut Association> {
+        self.by_id.get_mut(&id)
+    }
+
+    /// The association is there and up.
+    pub(super) fn is_up(&self, id: AssociationId) -> bool {
+        self.get(id).is_some_and(|association| association.peer().is_some())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (AssociationId, &Association)> {
+        self.by_id.iter().map(|(id, association)| (*id, association))
+    }
+
+    /// One the shell accepted, or one of ours that came up.
+    pub(super) fn up(&mut self, id: AssociationId, peer: Peer, now: Time) {
+        let association = self.by_id.entry(id).or_insert_with(|| Association::new(State::Connecting, now));
+        association.state = State::Up(peer);
+        association.last_heard = now;
+    }
+
+    /// The one opened to this destination before.
+    pub(super) fn opened_to(&self, protocol: Protocol, to: SocketAddr) -> Option<AssociationId> {
+        self.opened.get(&(protocol, to)).copied()
+    }
+
+    /// A new one to this destination. The core's identifiers are even, the shell's odd.
+    pub(super) fn open(&mut self, protocol: Protocol, to: SocketAddr, now: Time) -> AssociationId {
+        self.last_opened += 2;
+        let id = AssociationId(self.last_opened);
+        self.by_id.insert(id, Association::new(State::Connecting, now));
+        self.opened.insert((protocol, to), id);
+        self.destinations.insert(id, (protocol, to));
+        id
+    }
+
+    /// Whether it was opened by us.
+    pub(super) fn is_ours(&self, id: AssociationId) -> bool {
+        self.destinations.contains_key(&id)
+    }
+
+    pub(super) fn remove(&mut self, id: AssociationId) -> Option<Association> {
+        if let Some(destination) = self.destinations.remove(&id) {
+            self.opened.remove(&destination);
+        }
+        let association = self.by_id.remove(&id);
+        // A peak of associations must not be paid for ever.
+        if self.by_id.capacity() > 64 && self.by_id.len() * 4 < self.by_id.capacity() {
+            self.by_id.shrink_to(self.by_id.len() * 2);
+        }
+        association
+    }
+}
+
+/// What a [`Token`] carries, so that nothing need be kept per message on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// Length of the message.
+    pub(super) length: usize,
+    /// What it was.
+    pub(super) what: What,
+}
+
+/// What a message on its way was, as far as its fate matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// An answer; the peer asks again if it is lost.
+    Answer,
+    /// A keep-alive to this pool element.
+    KeepAlive(Slot),
+    /// An update of this subscribed pool.
+    Update(u32),
+}
+
+impl Sent {
+    pub(super) fn token(self) -> Token {
+        let (kind, key) = match self.what {
+            What::Answer => (0, 0),
+            What::KeepAlive(Slot(slot)) => (1, slot),
+            What::Update(key) => (2, key),
+        };
+        Token(u64::from(key) << 32 | kind << LENGTH_BITS | self.length as u64 & LENGTH_MASK)
+    }
+
+    pub(super) fn from_token(Token(token): Token) -> Self {
+        let key = (token >> 32) as u32;
+        let what = match token >> LENGTH_BITS & 0xff {
+            1 => What::KeepAlive(Slot(key)),
+            2 => What::Update(key),
+            _ => What::Answer,
+        };
+        Sent { length: (token & LENGTH_MASK) as usize, what }
+    }
+}
+
+/// A message has at most 65,535 bytes and its padding.
+const LENGTH_BITS: u32 = 24;
+const LENGTH_MASK: u64 = (1 << LENGTH_BITS) - 1;
+
+/// The destination of a connection: all addresses, and the first one as its name.
+pub(super) type Addresses = SmallVec<[SocketAddr; 1]>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_tells_what_was_sent() {
+        for what in [What::Answer, What::KeepAlive(Slot(7)), What::KeepAlive(Slot(u32::MAX)), What::Update(0)] {
+            for length in [0, 4, 65_536] {
+                let sent = Sent { length, what };
+                assert_eq!(Sent::from_token(sent.token()), sent);
+            }
+        }
+    }
+
+    #[test]
+    fn opened_associations_have_even_identifiers_and_are_found_by_destination() {
+        let to = "192.0.2.1:7000".parse().unwrap();
+        let mut associations = Associations::default();
+        let id = associations.open(Protocol::Tcp, to, Time::ZERO);
+        assert_eq!(id, AssociationId(2));
+        assert_eq!(associations.opened_to(Protocol::Tcp, to), Some(id));
+        assert_eq!(associations.opened_to(Protocol::Sctp, to), None);
+        associations.remove(id);
+        assert_eq!(associations.opened_to(Protocol::Tcp, to), None);
+        assert_eq!(associations.open(Protocol::Tcp, to, Time::ZERO), AssociationId(4), "never used again");
+    }
+
+    #[test]
+    fn an_idle_association_is_small() {
+        assert!(size_of::<Association>() <= 256, "{}", size_of::<Association>());
+    }
+}

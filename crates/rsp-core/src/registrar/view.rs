@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What an administrator sees of a registrar. Nothing here changes anything.
+
+use std::time::Duration;
+
+use machine::Time;
+use rsp_wire::PoolHandle;
+use rsp_wire::parameter::{Policy, PoolElement};
+
+use super::Registrar;
+use super::monitors::{KeepAlive, NEVER};
+use crate::association::{AssociationId, Peer};
+use crate::handlespace::{ElementView, PoolView};
+
+/// A pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Its handle.
+    pub handle: PoolHandle,
+    /// Its overall policy; the values are those of some PE.
+    pub policy: Policy,
+    /// Number of pool elements.
+    pub pool_elements: usize,
+}
+
+/// A pool element.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ElementStatus {
+    /// All that is registered of it: identifier, home, addresses, policy with its values, ASAP transport.
+    pub element: PoolElement,
+    /// What is left of its registration life; `None` = for ever, or another registrar watches it.
+    pub life_left: Option<Duration>,
+    /// How it is reached; `None` if another registrar watches it.
+    pub reached: Option<Reached>,
+}
+
+/// How this registrar reaches a pool element it is the home of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    /// Over this association.
+    pub association: AssociationId,
+    /// Which is up, or being opened.
+    pub up: bool,
+    /// A keep-alive is on its way and not answered.
+    pub keep_alive_pending: bool,
+    /// Time since it registered or answered a keep-alive.
+    pub silent_for: Duration,
+    /// Reports that count against it.
+    pub reports: u32,
+}
+
+impl Registrar {
+    /// All pools, in no particular order.
+    pub fn pools(&self) -> impl Iterator<Item = PoolStatus> + '_ {
+        self.handlespace.pools().map(status)
+    }
+
+    /// One pool and its elements, in no particular order.
+    pub fn pool(&self, handle: &PoolHandle, now: Time) -> Option<(PoolStatus, Vec<ElementStatus>)> {
+        let pool = self.handlespace.pool(handle)?;
+        let elements = pool.elements().filter_map(|element| self.element_status(element, now)).collect();
+        Some((status(pool), elements))
+    }
+
+    /// Number of pools.
+    pub fn pool_count(&self) -> usize {
+        self.handlespace.pool_count()
+    }
+
+    /// Number of pool elements in all pools.
+    pub fn pool_element_count(&self) -> usize {
+        self.handlespace.element_count()
+    }
+
+    /// Number of associations, those being opened included.
+    pub fn association_count(&self) -> usize {
+        self.associations.len()
+    }
+
+    /// All associations that are up.
+    pub fn associations(&self) -> impl Iterator<Item = (AssociationId, &Peer)> {
+        self.associations.iter().filter_map(|(id, association)| Some((id, association.peer()?)))
+    }
+
+    /// Number of subscriptions of pool users.
+    pub fn subscription_count(&self) -> usize {
+        self.subscribers.len()
+    }
+
+    fn element_status(&self, element: ElementView<'_>, now: Time) -> Option<ElementStatus> {
+        let monitor = self.monitors.get(element.slot());
+        Some(ElementStatus {
+            element: decoded(element)?,
+            life_left: monitor.filter(|it| it.expires != NEVER).map(|it| it.expires.since(now)),
+            reached: monitor.map(|it| Reached {
+                association: it.association,
+                up: self.associations.is_up(it.association),
+                keep_alive_pending: matches!(it.keep_alive, KeepAlive::Waiting { .. }),
+                silent_for: now.since(it.heard),
+                reports: it.reports.as_ref().map_or(0, |reports| reports.reporters.len() as u32),
+            }),
+        })
+    }
+}
+
+fn status(pool: PoolView<'_>) -> PoolStatus {
+    PoolStatus { handle: pool.handle(), policy: pool.policy().clone(), pool_elements: pool.len() }
+}
+
+/// The parameter kept for an element, as values.
+pub(super) fn decoded(element: ElementView<'_>) -> Option<PoolElement> {
+    PoolElement::from_tlv(&element.to_tlv()).ok().map(|decoded| decoded.message)
+}
