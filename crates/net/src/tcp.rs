@@ -10,12 +10,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use machine::association::Event;
 use machine::{Output, Time};
 use socket2::SockRef;
 use tcp_mapping::{Connection, Role, SocketEnd};
-use tokio::io::Interest;
+use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
@@ -162,25 +162,30 @@ impl TcpAssociation {
 
     /// Reads once. Whether anything came, be it the end.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> bool {
-        let Socket::Open(stream) = &self.socket else { return false };
-        loop {
-            match stream.poll_read_ready(cx) {
-                Poll::Pending => return false,
-                Poll::Ready(Err(error)) => {
-                    self.fail(error.kind());
-                    return true;
-                }
-                Poll::Ready(Ok(())) => {}
-            }
-            self.input.reserve(self.read_size);
-            match stream.try_read_buf(&mut self.input) {
-                Ok(0) => self.end(),
-                Ok(count) => self.received(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                Err(error) => self.fail(error.kind()),
-            }
-            return true;
+        let Socket::Open(stream) = &mut self.socket else { return false };
+        // Asked first, so that an association with nothing to read keeps no buffer for it.
+        if stream.poll_read_ready(cx).is_pending() {
+            return false;
         }
+        self.input.reserve(self.read_size);
+        let mut space = ReadBuf::uninit(self.input.spare_capacity_mut());
+        // Unlike try_read() it knows that a short read has emptied the socket, and saves the one that would fail.
+        match Pin::new(stream).poll_read(cx, &mut space) {
+            Poll::Pending => {
+                self.release_input();
+                return false;
+            }
+            Poll::Ready(Err(error)) => self.fail(error.kind()),
+            Poll::Ready(Ok(())) => match space.filled().len() {
+                0 => self.end(),
+                count => {
+                    // SAFETY: `space` is the spare capacity of `input`, and its first `count` bytes are filled.
+                    unsafe { self.input.advance_mut(count) };
+                    self.received(count);
+                }
+            },
+        }
+        true
     }
 
     /// Reads past the runtime, which learns of readiness only when it gets to ask for it. Whether anything came.
@@ -206,7 +211,11 @@ impl TcpAssociation {
         } else if count < self.read_size / 4 {
             self.read_size = (self.read_size / 2).max(SMALLEST_READ);
         }
-        // An idle association keeps no large buffer.
+        self.release_input();
+    }
+
+    /// An idle association keeps no large buffer.
+    fn release_input(&mut self) {
         if self.input.is_empty() && self.input.capacity() > SMALLEST_READ {
             self.input = BytesMut::new();
         }
