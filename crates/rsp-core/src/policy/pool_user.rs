@@ -9,6 +9,7 @@
 //!   this pool user's own selections.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use machine::Rng;
 use rsp_wire::PeId;
@@ -24,7 +25,7 @@ pub struct Candidates {
     policy: Policy,
     selector: Selector,
     nodes: Nodes,
-    elements: Slab<PoolElement>,
+    elements: Slab<Arc<PoolElement>>,
     by_id: HashMap<PeId, Slot>,
     picked: Vec<Slot>,
 }
@@ -46,7 +47,7 @@ impl Candidates {
 
     /// Takes a new list. PEs that were here before keep their turn, so that an update does not send everybody to its
     /// first PE. A PE with another policy than the pool's is treated as the pool's values say.
-    pub fn replace(&mut self, policy: Option<&Policy>, elements: impl IntoIterator<Item = PoolElement>) {
+    pub fn replace(&mut self, policy: Option<&Policy>, elements: impl IntoIterator<Item = Arc<PoolElement>>) {
         if !same_type(policy.unwrap_or(&Policy::RoundRobin), &self.policy) {
             *self = Candidates::new(policy);
         }
@@ -67,33 +68,51 @@ impl Candidates {
     }
 
     /// Chooses a PE. One that is `unwanted` is chosen only if there is nobody else.
-    pub fn select(&mut self, rng: &mut Rng, unwanted: impl Fn(&PoolElement) -> bool) -> Option<&PoolElement> {
+    pub fn select(&mut self, rng: &mut Rng, unwanted: impl Fn(&PoolElement) -> bool) -> Option<&Arc<PoolElement>> {
+        let slot = self.choose(rng, |pe| !unwanted(pe)).or_else(|| self.choose(rng, |_| true))?;
+        self.elements.get(slot.0)
+    }
+
+    /// Chooses one of the `wanted` PEs. If there is none nothing advances.
+    pub fn select_wanted(&mut self, rng: &mut Rng, wanted: impl Fn(&PoolElement) -> bool) -> Option<&Arc<PoolElement>> {
+        let slot = self.choose(rng, wanted)?;
+        self.elements.get(slot.0)
+    }
+
+    /// Chooses `limit` PEs, each at most once, in the order of the policy.
+    pub fn select_many(&mut self, rng: &mut Rng, limit: usize) -> Vec<Arc<PoolElement>> {
+        self.picked.clear();
+        self.selector.order(&mut self.nodes, rng, limit, &mut self.picked);
+        self.selector.charge(&mut self.nodes, &self.picked);
+        self.picked.iter().filter_map(|slot| self.elements.get(slot.0)).cloned().collect()
+    }
+
+    fn choose(&mut self, rng: &mut Rng, wanted: impl Fn(&PoolElement) -> bool) -> Option<Slot> {
         self.picked.clear();
         self.selector.order(&mut self.nodes, rng, 1, &mut self.picked);
-        let mut chosen = *self.picked.first()?;
-        if unwanted(&self.elements[chosen.0]) {
+        if !wanted(&self.elements[self.picked.first()?.0]) {
             self.picked.clear();
             self.selector.order(&mut self.nodes, rng, self.elements.len(), &mut self.picked);
-            let at = self.picked.iter().position(|slot| !unwanted(&self.elements[slot.0])).unwrap_or(0);
+            let at = self.picked.iter().position(|slot| wanted(&self.elements[slot.0]))?;
             self.picked.truncate(at + 1);
-            chosen = *self.picked.last()?;
         }
+        let chosen = *self.picked.last()?;
         self.selector.charge(&mut self.nodes, &[chosen]);
         for &slot in &self.picked {
             if slot != chosen {
                 self.selector.pass_over(&mut self.nodes, slot);
             }
         }
-        self.elements.get(chosen.0)
+        Some(chosen)
     }
 
     /// The PE with this identifier.
-    pub fn find(&self, id: PeId) -> Option<&PoolElement> {
+    pub fn find(&self, id: PeId) -> Option<&Arc<PoolElement>> {
         self.elements.get(self.by_id.get(&id)?.0)
     }
 
     /// All PEs, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = &PoolElement> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<PoolElement>> {
         self.elements.iter().map(|(_, element)| element)
     }
 
@@ -112,7 +131,7 @@ impl Candidates {
         self.len() == 0
     }
 
-    fn add(&mut self, element: PoolElement) -> Slot {
+    fn add(&mut self, element: Arc<PoolElement>) -> Slot {
         let standing = self.standing_of(&element);
         let slot = Slot(self.elements.insert(element));
         self.nodes.make_room(slot);
@@ -120,7 +139,7 @@ impl Candidates {
         slot
     }
 
-    fn renew(&mut self, slot: Slot, element: PoolElement) -> Slot {
+    fn renew(&mut self, slot: Slot, element: Arc<PoolElement>) -> Slot {
         let old = &self.elements[slot.0];
         // An unchanged PE may not have registered again at all: only new values start its degradation anew.
         if old.policy != element.policy {
@@ -151,8 +170,8 @@ mod tests {
     use rsp_wire::ServerId;
     use rsp_wire::parameter::{RegistrationLife, UserTransport};
 
-    fn pe(id: u32, policy: Policy) -> PoolElement {
-        PoolElement {
+    fn pe(id: u32, policy: Policy) -> Arc<PoolElement> {
+        Arc::new(PoolElement {
             id: PeId(id),
             home: ServerId(1),
             life: RegistrationLife(300),
@@ -160,7 +179,7 @@ mod tests {
             policy,
             asap_transport: None,
             unknown: vec![],
-        }
+        })
     }
 
     fn candidates(policies: &[Policy]) -> Candidates {
@@ -213,6 +232,21 @@ mod tests {
         let load = |load| Policy::LeastUsedDegradation { load, degradation: 10 };
         let mut candidates = candidates(&[load(0), load(15)]);
         assert_eq!(ids(&mut candidates, 4, &[]), [1, 1, 2, 1]);
+    }
+
+    #[test]
+    fn several_are_each_another_and_none_is_chosen_against_its_will() {
+        let mut candidates = candidates(&[Policy::RoundRobin, Policy::RoundRobin, Policy::RoundRobin]);
+        let many = |candidates: &mut Candidates, limit| {
+            candidates.select_many(&mut Rng::new(1), limit).iter().map(|pe| pe.id.0).collect::<Vec<_>>()
+        };
+        assert_eq!(many(&mut candidates, 2), [1, 2]);
+        assert_eq!(many(&mut candidates, 9).len(), 3);
+        let before = format!("{candidates:?}");
+        assert_eq!(candidates.select_wanted(&mut Rng::new(1), |_| false), None);
+        candidates.picked.clear();
+        assert_eq!(format!("{candidates:?}").split("picked").next(), before.split("picked").next());
+        assert_eq!(candidates.select_wanted(&mut Rng::new(1), |pe| pe.id.0 == 3).map(|pe| pe.id.0), Some(3));
     }
 
     #[test]
