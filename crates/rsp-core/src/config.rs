@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use machine::association::Protocol;
 use rsp_wire::asap::HandleResolution;
+use smallvec::SmallVec;
 
 /// A coherent set of values. One operational scope, one profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -211,10 +213,16 @@ pub struct EndpointSettings {
     pub default_life: Duration,
     /// Items asked for by a resolution that is to be cached.
     pub cache_items: u32,
+    /// Registrations with changed values are sent at most once in this time.
+    pub update_min_interval: Duration,
+    /// First and longest pause before a watched pool is asked for again after a negative answer or none.
+    pub resubscribe: (Duration, Duration),
     /// Reports about one PE are sent at most once in this time.
     pub report_min_interval: Duration,
     /// Pools in the cache.
     pub max_cached_pools: usize,
+    /// Which transports the process has to reach registrars; announced addresses of others are of no use.
+    pub protocols: SmallVec<[Protocol; 2]>,
 }
 
 impl EndpointSettings {
@@ -237,8 +245,11 @@ impl EndpointSettings {
             failed_hold: profile.ms(5_000, 30_000, 30_000, 1_000),
             default_life: profile.ms(120_000, 900_000, 90_000, 30_000),
             cache_items: HandleResolution::ALL_ITEMS,
+            update_min_interval: profile.ms(100, 1_000, 1_000, 20),
+            resubscribe: (profile.ms(250, 1_000, 1_000, 50), profile.ms(5_000, 30_000, 30_000, 1_000)),
             report_min_interval: profile.ms(1_000, 1_000, 1_000, 100),
             max_cached_pools: 10_000,
+            protocols: SmallVec::from_slice(&[Protocol::Tcp]),
         }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Facts an endpoint reports: the shell makes a log line, a counter and a row in the picture of each.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -128,4 +129,52 @@ pub enum AdoptCause {
     Hunt,
     /// KA2.4 of RFC 5352 §3.4: it asked for it, e.g. after a takeover.
     KeepAlive,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::HuntStarted { cause } => write!(f, "server hunt: {cause}"),
+            Event::RegistrarUnreachable { address, reason } => write!(f, "registrar {address} unreachable: {reason}"),
+            Event::HuntFailed { tried, next } => {
+                write!(f, "no registrar found after {tried} attempts, next round lasts {next:?}")
+            }
+            Event::HomeAdopted { home, cause } => write!(f, "home registrar is {home}, {cause}"),
+            Event::HomeLost { home, reason } => write!(f, "home registrar {home} lost: {reason}"),
+            Event::RegistrarAnnounced { address } => write!(f, "registrar {address} announced"),
+            Event::RegistrarOutdated { address } => write!(f, "registrar {address} no longer announced"),
+            Event::ResolutionUnanswered { pool, attempts } => write!(f, "resolution of {pool} unanswered ({attempts})"),
+            Event::RegistrationUnanswered { pool, pe_id, attempts } => {
+                write!(f, "registration of {pe_id} in {pool} unanswered ({attempts})")
+            }
+            Event::DeregistrationUnanswered { pool, pe_id, attempts } => {
+                write!(f, "deregistration of {pe_id} from {pool} unanswered ({attempts})")
+            }
+            Event::Unregistered { pool, pe_id } => write!(f, "the registrar removed {pe_id} from {pool}"),
+            Event::ErrorReceived { from, error } => write!(f, "registrar {from} reports an error: {error}"),
+            Event::BadMessage { from, reason } => write!(f, "bad message from {from}: {reason}"),
+            Event::Paused => f.write_str("the process was paused"),
+        }
+    }
+}
+
+impl fmt::Display for HuntCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HuntCause::NoHome => "there is no home registrar",
+            HuntCause::HomeLost => "the home registrar is lost",
+            HuntCause::ResolutionUnanswered => "a resolution is unanswered",
+            HuntCause::RegistrationUnanswered => "a registration is unanswered",
+            HuntCause::DeregistrationUnanswered => "a deregistration is unanswered",
+        })
+    }
+}
+
+impl fmt::Display for AdoptCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            AdoptCause::Hunt => "found by hunt",
+            AdoptCause::KeepAlive => "by its own wish",
+        })
+    }
 }

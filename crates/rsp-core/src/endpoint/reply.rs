@@ -90,6 +90,16 @@ pub struct Home {
     pub server: ServerId,
 }
 
+impl fmt::Display for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.address)?;
+        if self.server != ServerId::NONE {
+            write!(f, " ({})", self.server)?;
+        }
+        Ok(())
+    }
+}
+
 /// A pool as a registrar has described it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pool {
@@ -122,7 +132,7 @@ pub enum RegisterError {
         tried: Vec<Attempt>,
     },
     /// The registrar said no, and would say it again.
-    #[error("the registrar {} rejected it: {error:?}", home.address)]
+    #[error("the registrar {} rejected it: {error}", home.address)]
     Rejected {
         /// Who.
         home: Home,
@@ -140,6 +150,9 @@ pub enum RegisterError {
         /// The longest.
         max: usize,
     },
+    /// The values do not fit one message.
+    #[error("the registration does not fit one message: register fewer or shorter addresses")]
+    TooLong,
     /// Too many registrations in one process.
     #[error("too many registrations")]
     TooMany,
@@ -161,7 +174,7 @@ pub enum ResolveError {
         home: Home,
     },
     /// There is no such pool.
-    #[error("there is no pool {pool:?} at the registrar {}: no server has registered in it yet, or the last one has left", .home.address)]
+    #[error("there is no pool {pool} at the registrar {}: no server has registered in it yet, or the last one has left", .home.address)]
     UnknownPool {
         /// Its name.
         pool: PoolHandle,
@@ -169,7 +182,7 @@ pub enum ResolveError {
         home: Home,
     },
     /// The registrar rejected the request for another reason.
-    #[error("the registrar {} rejected the resolution: {error:?}", home.address)]
+    #[error("the registrar {} rejected the resolution: {error}", home.address)]
     Rejected {
         /// Who.
         home: Home,

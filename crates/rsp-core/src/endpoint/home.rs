@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The home registrar: adopted, lost, changed, and its associations. RFC 5352 §3.6 SH6, §3.7, §3.4 KA2.4.
+
+use std::net::SocketAddr;
+
+use machine::Time;
+use rsp_wire::ServerId;
+
+use super::registrars::RegistrarKey;
+use super::{AdoptCause, Endpoint, Event, Home, HuntCause};
+use crate::association::{self, AssociationId, LostReason, Peer, Request};
+
+/// An association to a registrar that is up: the home's, or one a registrar has opened to us.
+#[derive(Debug)]
+pub(super) struct Association {
+    pub(super) address: SocketAddr,
+    pub(super) local: SocketAddr,
+    pub(super) max_message: usize,
+}
+
+impl Association {
+    pub(super) fn of(peer: &Peer) -> Self {
+        let address = peer.addresses.first().copied().unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
+        Association { address, local: peer.local, max_message: peer.max_message }
+    }
+}
+
+/// The association all requests go over.
+#[derive(Debug)]
+pub(super) struct HomeLink {
+    pub(super) association: AssociationId,
+    pub(super) home: Home,
+    /// Where we found it; `None` if it came to us.
+    pub(super) registrar: Option<RegistrarKey>,
+    /// It has left a request unanswered, and nothing has come from it since.
+    pub(super) silent: bool,
+}
+
+/// Associations registrars may have open to us at the same time.
+const MAX_ACCEPTED: usize = 64;
+
+impl Endpoint {
+    pub(super) fn association_event(&mut self, id: AssociationId, event: association::Event, now: Time) {
+        match event {
+            association::Event::Up(peer) if self.is_connecting(id) => self.connected(id, peer, now),
+            association::Event::Up(peer) if id.0 % 2 == 1 => self.accepted(id, &peer),
+            association::Event::Up(_) => {}
+            association::Event::Message { sequence, ppid, data, .. } => {
+                if self.associations.contains_key(&id) {
+                    self.request(id, Request::Taken { sequence });
+                    self.received(id, ppid, &data, now);
+                }
+            }
+            association::Event::Delivered(token) => self.report_delivered(token),
+            association::Event::Undelivered(token) => self.report_undelivered(token),
+            association::Event::Paused => self.event(Event::Paused),
+            association::Event::Lost(reason) if self.is_connecting(id) => self.connect_failed(id, reason),
+            association::Event::Lost(reason) => self.lost(id, reason, now),
+        }
+    }
+
+    fn accepted(&mut self, id: AssociationId, peer: &Peer) {
+        let home = self.home.as_ref().map(|link| link.association);
+        let accepted = self.associations.keys().filter(|other| other.0 % 2 == 1);
+        if accepted.clone().count() >= MAX_ACCEPTED {
+            let oldest = accepted.copied().find(|other| Some(*other) != home);
+            if let Some(oldest) = oldest {
+                self.close(oldest);
+            }
+        }
+        self.associations.insert(id, Association::of(peer));
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc5352#section-3.7.1
+    //# Note that an ASAP Endpoint MAY also choose to NOT discard the
+    //# message, but to queue it for retransmission after a new Home ENRP
+    //# server is found.
+    fn lost(&mut self, id: AssociationId, reason: LostReason, now: Time) {
+        if self.associations.remove(&id).is_none() {
+            return;
+        }
+        if let Some(link) = self.home.take_if(|link| link.association == id) {
+            self.event(Event::HomeLost { home: link.home, reason });
+            self.unsubscribed();
+            self.registrations_lost_home();
+            if self.needs_home() {
+                self.hunt(HuntCause::HomeLost, now);
+                self.hunt_more();
+            }
+        }
+    }
+
+    /// From now on everything goes to this registrar, and what is outstanding is sent to it again.
+    pub(super) fn adopt(&mut self, link: HomeLink, cause: AdoptCause, now: Time) {
+        let (id, home) = (link.association, link.home);
+        self.end_hunt();
+        if let Some(old) = self.home.replace(link) {
+            // One that a registrar has opened is closed by that registrar.
+            if old.association != id && old.association.0.is_multiple_of(2) {
+                self.close(old.association);
+            }
+        }
+        self.event(Event::HomeAdopted { home, cause });
+        self.unsubscribed();
+        self.register_all(now);
+        self.resolve_all(now);
+        self.send_reports(now);
+    }
+
+    /// The home has answered: whatever we suspected, it works.
+    pub(super) fn home_answered(&mut self) {
+        if let Some(link) = &mut self.home {
+            link.silent = false;
+            self.end_hunt();
+        }
+    }
+
+    /// The home has not answered in time: look for another one, and stay with it until there is one.
+    pub(super) fn home_silent(&mut self, cause: HuntCause, now: Time) {
+        if let Some(link) = &mut self.home {
+            link.silent = true;
+        }
+        self.hunt(cause, now);
+    }
+
+    /// Whether a request would probably be answered in time.
+    pub(super) fn home_responds(&self) -> bool {
+        self.home.as_ref().is_some_and(|link| !link.silent)
+    }
+
+    /// Whether there is something to ask of a registrar, now or as soon as there is one.
+    pub(super) fn needs_home(&self) -> bool {
+        !self.registrations.is_empty() || self.pools.is_active() || self.has_reports()
+    }
+
+    /// Called after each input: hunts while a registrar is needed and there is none.
+    pub(super) fn settle(&mut self, now: Time) {
+        match (self.needs_home(), self.home.is_some()) {
+            (true, false) => self.hunt(HuntCause::NoHome, now),
+            (false, _) => self.end_hunt(),
+            _ => {}
+        }
+    }
+
+    /// The home's identifier, learned from what it says over its association.
+    pub(super) fn learn_server(&mut self, id: AssociationId, server: ServerId) {
+        if let Some(link) = self.home.as_mut().filter(|link| link.association == id) {
+            link.home.server = server;
+        }
+    }
+
+    fn close(&mut self, id: AssociationId) {
+        if self.associations.remove(&id).is_some() {
+            self.request(id, Request::Close);
+        }
+    }
+}

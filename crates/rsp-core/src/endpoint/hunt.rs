@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Server hunt, RFC 5352 §3.6.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use machine::Time;
+use rsp_wire::ServerId;
+
+use super::home::{Association, HomeLink};
+use super::registrars::RegistrarKey;
+use super::timer::Timer;
+use super::{AdoptCause, Attempt, Endpoint, Event, Home, HuntCause};
+use crate::association::{AssociationId, LostReason, Peer, Request};
+
+/// A hunt that goes on.
+#[derive(Debug)]
+pub(super) struct Hunt {
+    t5: Duration,
+    connecting: BTreeMap<AssociationId, RegistrarKey>,
+    /// Whom this round has tried.
+    round: BTreeSet<RegistrarKey>,
+    tried: Vec<Attempt>,
+    count: usize,
+}
+
+/// Attempts remembered for the error the user sees.
+const MAX_ATTEMPTS_SHOWN: usize = 8;
+
+impl Endpoint {
+    /// SH1 and SH2. A hunt that goes on already is left alone.
+    pub(super) fn hunt(&mut self, cause: HuntCause, now: Time) {
+        if self.hunt.is_some() {
+            return;
+        }
+        let t5 = self.settings.t5_server_hunt;
+        self.hunt = Some(Hunt { t5, connecting: BTreeMap::new(), round: BTreeSet::new(), tried: Vec::new(), count: 0 });
+        self.event(Event::HuntStarted { cause });
+        self.timers.set(Timer::ServerHunt, now + t5);
+        self.hunt_more();
+    }
+
+    /// Fills the free places with registrars this round has not tried. A home that hangs is not among them: while its association lives,
+    /// a second one would reach the same process.
+    //= https://www.rfc-editor.org/rfc/rfc5352#section-3.6
+    //# SH1)  The PE or PU SHOULD try to establish an association or
+    //# connection, with no more than three ENRP servers.  An ASAP
+    //# Endpoint MUST NOT establish more than three associations or
+    //# connections.
+    pub(super) fn hunt_more(&mut self) {
+        let Some(hunt) = &mut self.hunt else { return };
+        let home = self.home.as_ref().and_then(|home| home.registrar);
+        let places = self.settings.hunt_parallel.saturating_sub(usize::from(home.is_some()));
+        let mut connect = Vec::new();
+        while hunt.connecting.len() < places {
+            let round = &hunt.round;
+            let Some(registrar) = self.registrars.next(|r| !round.contains(&r.key) && home != Some(r.key)) else {
+                break;
+            };
+            let id = AssociationId(self.next_association);
+            self.next_association += 2;
+            hunt.round.insert(registrar.key);
+            hunt.connecting.insert(id, registrar.key);
+            hunt.count += 1;
+            connect.push((id, registrar.address.clone()));
+        }
+        for (id, address) in connect {
+            self.request(id, Request::Connect { protocol: address.protocol, to: address.addresses });
+        }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc5352#section-3.6
+    //# SH5.1)  The ASAP Endpoint MUST double the value of the T5-
+    //# Serverhunt timer.  Note that this doubling is capped at the
+    //# value RETRAN.max.
+    pub(super) fn server_hunt_expired(&mut self, now: Time) {
+        let Some(hunt) = &mut self.hunt else { return };
+        hunt.t5 = (hunt.t5 * 2).min(self.settings.retran_max).max(self.settings.t5_server_hunt);
+        hunt.round.clear();
+        let (next, tried) = (hunt.t5, hunt.count);
+        // SH5.2: the next round tries different ones, as the list goes round.
+        for (id, key) in std::mem::take(&mut hunt.connecting) {
+            self.request(id, Request::Abort);
+            self.note_attempt(key, None);
+        }
+        self.event(Event::HuntFailed { tried, next });
+        self.timers.set(Timer::ServerHunt, now + next);
+        self.hunt_more();
+    }
+
+    /// Whether `id` is an association the hunt is opening.
+    pub(super) fn is_connecting(&self, id: AssociationId) -> bool {
+        self.hunt.as_ref().is_some_and(|hunt| hunt.connecting.contains_key(&id))
+    }
+
+    /// SH3 and SH6.
+    pub(super) fn connected(&mut self, id: AssociationId, peer: Peer, now: Time) {
+        let Some(key) = self.hunt.as_mut().and_then(|hunt| hunt.connecting.remove(&id)) else { return };
+        let registrar = self.registrars.by_key(key);
+        let server = registrar.map_or(ServerId::NONE, |registrar| registrar.server);
+        let association = Association::of(&peer);
+        let home = Home { address: association.address, server };
+        self.associations.insert(id, association);
+        self.adopt(HomeLink { association: id, home, registrar: Some(key), silent: false }, AdoptCause::Hunt, now);
+    }
+
+    /// SH4: another one in its place.
+    pub(super) fn connect_failed(&mut self, id: AssociationId, reason: LostReason) {
+        let Some(key) = self.hunt.as_mut().and_then(|hunt| hunt.connecting.remove(&id)) else { return };
+        if let Some(registrar) = self.registrars.by_key(key) {
+            let address = registrar.address.first();
+            self.event(Event::RegistrarUnreachable { address, reason: reason.clone() });
+        }
+        self.note_attempt(key, Some(reason));
+        self.hunt_more();
+    }
+
+    /// Ends the hunt, and what it is opening.
+    pub(super) fn end_hunt(&mut self) {
+        self.timers.stop(Timer::ServerHunt);
+        if let Some(hunt) = self.hunt.take() {
+            for id in hunt.connecting.into_keys() {
+                self.request(id, Request::Abort);
+            }
+        }
+    }
+
+    fn note_attempt(&mut self, key: RegistrarKey, reason: Option<LostReason>) {
+        let (Some(hunt), Some(registrar)) = (&mut self.hunt, self.registrars.by_key(key)) else { return };
+        let address = registrar.address.first();
+        if let Some(attempt) = hunt.tried.iter_mut().find(|attempt| attempt.address == address) {
+            attempt.reason = reason;
+        } else if hunt.tried.len() < MAX_ATTEMPTS_SHOWN {
+            hunt.tried.push(Attempt { address, reason });
+        }
+    }
+
+    /// For an error: whom we have tried in vain.
+    pub(super) fn attempts(&self) -> Vec<Attempt> {
+        let mut attempts: Vec<Attempt> =
+            self.home.iter().map(|link| Attempt { address: link.home.address, reason: None }).collect();
+        if let Some(hunt) = &self.hunt {
+            attempts.extend(hunt.tried.iter().cloned());
+            let waiting = hunt.connecting.values().filter_map(|key| self.registrars.by_key(*key));
+            for address in waiting.map(|registrar| registrar.address.first()) {
+                if attempts.len() < MAX_ATTEMPTS_SHOWN && attempts.iter().all(|attempt| attempt.address != address) {
+                    attempts.push(Attempt { address, reason: None });
+                }
+            }
+        }
+        attempts
+    }
+}
