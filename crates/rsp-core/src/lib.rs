@@ -5,6 +5,7 @@
 //! - [`config`]: every timer, limit and default, with its value by profile
 //! - [`endpoint`]: a process towards its registrars: hunt, registration, resolution, cache, reports
 //! - [`handlespace`]: pools and their elements, as a registrar keeps them
+//! - [`session`]: both ends of a conversation that survives its server
 //! - [`policy`]: which element of a pool is chosen (RFC 5356), at the registrar and at the pool user
 //! - [`registrar`]: a registrar towards pool elements and pool users
 #![forbid(unsafe_code)]
@@ -15,6 +16,7 @@ pub mod handlespace;
 mod paged;
 pub mod policy;
 pub mod registrar;
+pub mod session;
 
 pub use machine::association;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Every timer, limit and default of the protocols, with its value by profile (`docs/decisions.md` has the table).
 
+mod by_name;
+
 use std::time::Duration;
 
 use machine::association::Protocol;
@@ -80,6 +82,11 @@ pub struct WireSettings {
 }
 
 impl WireSettings {
+    /// How messages are encoded.
+    pub const fn dialect(&self) -> rsp_wire::Dialect {
+        rsp_wire::Dialect { length_includes_padding: self.length_includes_padding }
+    }
+
     /// The values of a profile.
     pub const fn of(profile: Profile) -> Self {
         WireSettings {
@@ -279,8 +286,10 @@ pub struct SessionSettings {
     pub drain_timeout: Duration,
     /// How long `close` waits for outcomes.
     pub linger: Duration,
-    /// First and longest pause between two rounds over all PEs of the pool while none answers.
-    pub retry_interval: (Duration, Duration),
+    /// Pause after a round over all PEs of the pool in which none answered, doubled each time up to `retry_interval_max`.
+    pub retry_interval: Duration,
+    /// Longest such pause.
+    pub retry_interval_max: Duration,
     /// Bytes of control messages a peer may have waiting.
     pub max_control_bytes: usize,
 }
@@ -300,7 +309,8 @@ impl SessionSettings {
             send_window: 1 << 20,
             drain_timeout: profile.ms(10_000, 30_000, 10_000, 2_000),
             linger: profile.ms(5_000, 30_000, 5_000, 2_000),
-            retry_interval: (profile.ms(200, 1_000, 500, 50), profile.ms(2_000, 10_000, 5_000, 500)),
+            retry_interval: profile.ms(200, 1_000, 500, 50),
+            retry_interval_max: profile.ms(2_000, 10_000, 5_000, 500),
             max_control_bytes: 1 << 20,
         }
     }

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From one PE to the next, in the order of `docs/session-wire.md` §4: report, pick, connect, cookie, HELLO, callback, resends, new data.
+
+use std::time::Duration;
+
+use machine::Time;
+use smallvec::SmallVec;
+
+use rsp_wire::PeId;
+use rsp_wire::parameter::PoolElement;
+use rsp_wire::session::{ByeReason, Features, SessionParameter};
+
+use super::link::Greeting;
+use super::outbox::Pending;
+use super::pu_session::{PuEffect, PuItem, PuSession, State, Timer, ToEndpoint};
+use super::{Cause, Outcome, ReturnReason, SelectFailure, SessionError, SessionEvent, Target};
+use crate::association::Request;
+
+/// On the way to a PE.
+#[derive(Debug, Clone)]
+pub(super) struct Journey {
+    /// The PE left and why; `None` = the session's first.
+    pub(super) left: Option<(PeId, Cause)>,
+    /// Tried in this round, without success.
+    tried: SmallVec<[PeId; 4]>,
+    attempts: u32,
+    pause: Duration,
+}
+
+impl PuSession {
+    pub(super) fn start(&mut self) {
+        if matches!(self.state, State::New) {
+            self.watching = true;
+            self.effects.push_back(PuEffect::Endpoint(ToEndpoint::Watch));
+            self.select(Journey { left: None, tried: SmallVec::new(), attempts: 0, pause: self.settings.retry_interval });
+        }
+    }
+
+    /// The association is gone.
+    pub(super) fn lost(&mut self, cause: Cause, now: Time) {
+        match std::mem::take(&mut self.state) {
+            State::Connecting(mut journey, _, target) | State::Greeting(mut journey, _, target) => {
+                self.timers.stop(Timer::HelloWait);
+                self.event(SessionEvent::Unreachable(target.pe, cause));
+                self.effects.push_back(PuEffect::Endpoint(ToEndpoint::Report(target.pe)));
+                journey.tried.push(target.pe);
+                journey.attempts += 1;
+                // What went out before HELLO was decided (first association only) may have arrived.
+                self.rewind(true);
+                self.select(journey);
+            }
+            State::Holding(_, target) | State::Open(_, target) => self.depart(target, cause, true, now),
+            other => self.state = other,
+        }
+    }
+
+    /// Leaves a PE that is still there, without reporting it.
+    pub(super) fn leave(&mut self, cause: Cause, now: Time) {
+        self.part(cause, false, now);
+    }
+
+    pub(super) fn force_failover(&mut self, report: bool, now: Time) {
+        self.part(Cause::Application, report, now);
+    }
+
+    fn part(&mut self, cause: Cause, report: bool, now: Time) {
+        if !matches!(self.state, State::Holding(..) | State::Open(..)) {
+            return;
+        }
+        let silent = matches!(cause, Cause::RegistrarPush);
+        if let Some(link) = self.link() {
+            if matches!(link.greeting, Greeting::Spoken(_)) && !silent {
+                link.session(SessionParameter::Bye(ByeReason::Moved));
+            }
+            link.request(if silent { Request::Abort } else { Request::Close });
+        }
+        self.flush();
+        if let State::Holding(_, target) | State::Open(_, target) = std::mem::take(&mut self.state) {
+            self.depart(target, cause, report, now);
+        }
+    }
+
+    /// The decision to leave a PE; the association is gone or going.
+    fn depart(&mut self, from: Target, cause: Cause, report: bool, now: Time) {
+        for timer in [Timer::Probe, Timer::Drain, Timer::Hold] {
+            self.timers.stop(timer);
+        }
+        self.callback_sends = 0;
+        self.event(SessionEvent::FailoverStarted { from: from.pe, cause });
+        if report {
+            self.effects.push_back(PuEffect::Endpoint(ToEndpoint::Report(from.pe)));
+        }
+        if cause == Cause::Drain && !self.drained.contains(&from.pe) {
+            self.drained.push(from.pe);
+        }
+        if !self.options.failover && cause != Cause::Application && cause != Cause::Drain {
+            return self.end(Err(SessionError::Failed(cause)), ByeReason::Closed);
+        }
+        self.rewind(false);
+        self.timers.set(Timer::GiveUp, now + self.settings.give_up);
+        let pause = self.settings.retry_interval;
+        self.select(Journey { left: Some((from.pe, cause)), tried: SmallVec::new(), attempts: 0, pause });
+    }
+
+    /// Everything without an outcome waits for the next PE, or comes back if it must not go there. What never went out has no PE yet where none was reached.
+    fn rewind(&mut self, keep_unsent: bool) {
+        let default = self.options.failover;
+        let refused = self.outbox.rewind(|pending| {
+            (keep_unsent && !pending.transmitted && !pending.resend) || pending.outgoing.failover.unwrap_or(default)
+        });
+        for Pending { send, outgoing, .. } in refused {
+            self.outcome(send, Outcome::Returned(outgoing, ReturnReason::NoFailover));
+        }
+    }
+
+    fn select(&mut self, journey: Journey) {
+        let mut avoid = journey.tried.clone();
+        avoid.extend(journey.left.map(|(pe, _)| pe).into_iter().chain(self.drained.iter().copied()));
+        self.state = State::Selecting(journey);
+        self.effects.push_back(PuEffect::Endpoint(ToEndpoint::Select { avoid }));
+    }
+
+    pub(super) fn selected(&mut self, result: Result<PoolElement, SelectFailure>, now: Time) {
+        let State::Selecting(journey) = std::mem::take(&mut self.state) else { return };
+        let first = journey.left.is_none();
+        match result {
+            Ok(element) if journey.tried.contains(&element.id) || self.drained.contains(&element.id) => {
+                // Only PEs that were tried in this round are left.
+                if first && journey.attempts > 0 {
+                    return self.end(Err(SessionError::NoServer { tried: journey.attempts }), ByeReason::Closed);
+                }
+                self.pause(journey, now);
+            }
+            Ok(element) => match Target::of(&element) {
+                Some(target) => self.connect(journey, target),
+                None => self.end(Err(SessionError::NoMapping), ByeReason::Closed),
+            },
+            Err(failure) if first => self.end(Err(SessionError::Select(failure)), ByeReason::Closed),
+            Err(_) => self.pause(journey, now),
+        }
+    }
+
+    fn pause(&mut self, mut journey: Journey, now: Time) {
+        self.event(SessionEvent::NoServerYet);
+        self.timers.set(Timer::Retry, now + journey.pause);
+        journey.pause = (journey.pause * 2).min(self.settings.retry_interval_max);
+        journey.tried.clear();
+        self.state = State::Pausing(journey);
+    }
+
+    pub(super) fn next_round(&mut self) {
+        match std::mem::take(&mut self.state) {
+            State::Pausing(journey) => {
+                // A PE that drained may have come back; one that has not is a poor choice, but a choice.
+                self.select(journey);
+            }
+            other => self.state = other,
+        }
+    }
+
+    pub(super) fn give_up(&mut self) {
+        if let State::Selecting(j) | State::Pausing(j) | State::Connecting(j, ..) | State::Greeting(j, ..) = &self.state {
+            let tried = j.attempts;
+            self.end(Err(SessionError::NoServer { tried }), ByeReason::Closed);
+        }
+    }
+
+    /// Nothing came back for `hello_wait`.
+    pub(super) fn hello_unanswered(&mut self, now: Time) {
+        if !matches!(self.state, State::Greeting(..)) {
+            return;
+        }
+        if self.pool_speaks_hello {
+            self.broken("no answer to HELLO".into(), now);
+        } else {
+            self.plain(now);
+        }
+    }
+
+    /// The HELLO exchange is decided: the session is open, or opens after the failover callback.
+    pub(super) fn decided(&mut self, now: Time) {
+        let State::Greeting(journey, link, target) = std::mem::take(&mut self.state) else { return };
+        self.timers.stop(Timer::HelloWait);
+        self.timers.stop(Timer::GiveUp);
+        let plain = link.greeting == Greeting::Plain;
+        self.event(SessionEvent::Established { pe: target.pe, plain });
+        // A PE that came back from a drain, or was the last one left, is as good as any again.
+        self.drained.retain(|pe| *pe != target.pe);
+        let Some((from, cause)) = journey.left else {
+            self.deliver(PuItem::Connected(target.clone()));
+            self.state = State::Open(link, target);
+            return;
+        };
+        self.event(SessionEvent::FailedOver { from, to: target.pe, cause, resending: self.outbox.resending() });
+        self.deliver(PuItem::Failover { from, to: target.clone(), cause, cookie_sent: self.cookie.is_some() });
+        if self.options.hold_failover {
+            self.timers.set(Timer::Hold, now + self.settings.give_up);
+            self.state = State::Holding(link, target);
+        } else {
+            self.state = State::Open(link, target);
+        }
+    }
+
+    pub(super) fn failover_done(&mut self) {
+        match std::mem::take(&mut self.state) {
+            State::Holding(link, target) => {
+                self.timers.stop(Timer::Hold);
+                self.state = State::Open(link, target);
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// The registrar sent the pool anew.
+    pub(super) fn listed(&mut self, listed: bool, now: Time) {
+        if listed {
+            self.timers.stop(Timer::Probe);
+            return;
+        }
+        let State::Open(link, target) = &mut self.state else { return };
+        if self.draining {
+            return;
+        }
+        // A push never ends a session by itself: the PE is asked, and has one interval to answer.
+        if link.has(Features::HEARTBEAT) && self.timers.deadline_of(Timer::Probe).is_none() {
+            link.session(SessionParameter::Heartbeat(now.as_micros()));
+            let pe = target.pe;
+            self.timers.set(Timer::Probe, now + self.settings.heartbeat_interval);
+            self.event(SessionEvent::Probing(pe));
+        }
+    }
+
+    pub(super) fn unlisted_and_silent(&mut self, now: Time) {
+        self.part(Cause::RegistrarPush, true, now);
+    }
+}

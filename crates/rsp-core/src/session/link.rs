@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The session layer on one association: HELLO, numbering, envelopes, acknowledgements, credit (`docs/session-wire.md`).
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use smallvec::{SmallVec, smallvec};
+
+use rsp_wire::asap;
+use rsp_wire::parameter::ErrorCause;
+use rsp_wire::session::{ENVELOPE_PPID, Envelope, Features, Hello, SessionParameter};
+
+use super::outbox::Pending;
+use super::{Message, Outgoing, Receipt};
+use crate::PPID_ASAP;
+use crate::association::{AssociationId, Mapping, Peer, Request, Token};
+use crate::config::SessionSettings;
+
+/// What is known of the peer's session layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Greeting {
+    /// HELLO is not answered yet, or none came.
+    Undecided,
+    /// The peer speaks nothing but the RFCs.
+    Plain,
+    /// Both ends said HELLO.
+    Spoken(Hello),
+}
+
+/// What a received message turned out to be.
+#[derive(Debug)]
+pub(super) enum Received {
+    /// An ASAP message.
+    Control(Box<asap::Message>),
+    /// For the application; the number is the send of ours that it acknowledges.
+    Data(Message, Option<u64>),
+    /// Nothing to do.
+    Nothing,
+    /// The peer broke the rules: end the association.
+    Broken(String),
+}
+
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) association: AssociationId,
+    pub(super) greeting: Greeting,
+    /// The peer answered our HELLO with "unrecognized message".
+    pub(super) refused_hello: bool,
+    settings: SessionSettings,
+    max_message: usize,
+    features: Features,
+    requests: Vec<Request>,
+    next_token: u64,
+    sent: BTreeMap<u64, (u64, usize)>,
+    in_flight: usize,
+    peer_expects: u64,
+    expects: u64,
+    untaken: BTreeMap<u64, usize>,
+    untaken_bytes: usize,
+    acks: SmallVec<[u64; 2]>,
+}
+
+impl Link {
+    pub(super) fn new(association: AssociationId, settings: &SessionSettings, features: Features) -> Self {
+        Link {
+            association,
+            greeting: if settings.extensions { Greeting::Undecided } else { Greeting::Plain },
+            refused_hello: false,
+            settings: settings.clone(),
+            max_message: 0,
+            features,
+            requests: Vec::new(),
+            next_token: 1,
+            sent: BTreeMap::new(),
+            in_flight: 0,
+            peer_expects: 1,
+            expects: 1,
+            untaken: BTreeMap::new(),
+            untaken_bytes: 0,
+            acks: SmallVec::new(),
+        }
+    }
+
+    /// The association is up.
+    pub(super) fn up(&mut self, peer: &Peer) {
+        self.max_message = peer.max_message;
+        if peer.mapping == Mapping::PlainAsap {
+            self.greeting = Greeting::Plain;
+        }
+    }
+
+    /// Our HELLO.
+    pub(super) fn hello(&mut self, answer: bool, session_id: u64, failover_count: u32) {
+        let hello = Hello {
+            version: 1,
+            answer,
+            resumed: failover_count > 0,
+            features: self.features,
+            session_id,
+            failover_count,
+            heartbeat_ms: u32::try_from(self.settings.heartbeat_interval.as_millis()).unwrap_or(u32::MAX),
+            largest_message: u32::try_from(self.largest()).unwrap_or(u32::MAX),
+            receive_window: self.settings.receive_window,
+            next: self.expects,
+        };
+        self.session(SessionParameter::Hello(hello));
+    }
+
+    /// The peer said HELLO: its words hold from now on.
+    pub(super) fn greeted(&mut self, hello: Hello) {
+        self.peer_expects = self.peer_expects.max(hello.next);
+        self.greeting = Greeting::Spoken(hello);
+    }
+
+    /// Both ends offer this.
+    pub(super) fn has(&self, feature: Features) -> bool {
+        matches!(&self.greeting, Greeting::Spoken(hello) if hello.features.contains(feature)) && self.features.contains(feature)
+    }
+
+    /// Whether a message of this length can ever go to this peer.
+    pub(super) fn largest(&self) -> usize {
+        let mine = self.max_message.saturating_sub(HEADROOM);
+        match &self.greeting {
+            Greeting::Spoken(hello) => mine.min(hello.largest_message as usize),
+            _ => mine,
+        }
+    }
+
+    /// Sends a parameter of ASAP_SESSION.
+    pub(super) fn session(&mut self, parameter: SessionParameter) {
+        self.control(&asap::Message::Session(asap::Session { parameters: smallvec![parameter], unknown: Vec::new() }));
+    }
+
+    /// Sends an ASAP message on the control channel.
+    pub(super) fn control(&mut self, message: &asap::Message) {
+        // The application's parts (cookies) are measured before they come here; all else is small.
+        if let Ok(data) = message.to_bytes(self.settings.wire.dialect()) {
+            self.requests.push(Request::Send { stream: 0, ppid: PPID_ASAP, unordered: false, token: CONTROL, data });
+        }
+    }
+
+    /// Sends `pending` with this id if the peer's state and window allow it, and answers whether it did.
+    pub(super) fn transmit(&mut self, id: u64, pending: &mut Pending, first_association: bool) -> bool {
+        let outgoing = &pending.outgoing;
+        let credit = credit(outgoing.data.len());
+        if self.in_flight > 0 && self.in_flight + credit > self.peer_window() {
+            return false;
+        }
+        let awaits_ack = outgoing.ack && self.has(Features::ACKS);
+        let acknowledges = outgoing.answers.filter(|r| r.association == self.association).map(|r| r.id);
+        let numbered = outgoing.ack || pending.resend || acknowledges.is_some() || self.peer_expects != id;
+        let decided = self.greeting != Greeting::Undecided;
+        let envelope = match &self.greeting {
+            Greeting::Plain => false,
+            Greeting::Spoken(_) => awaits_ack || pending.resend || acknowledges.is_some() || self.peer_expects != id,
+            Greeting::Undecided if numbered || !first_association => return false,
+            Greeting::Undecided => false,
+        };
+        let (ppid, data) = if envelope {
+            let envelope = Envelope {
+                ack_wanted: awaits_ack,
+                resent: pending.resend,
+                more_follows: false,
+                acknowledges,
+                id,
+                ppid: outgoing.ppid,
+            };
+            (ENVELOPE_PPID, envelope.encode(&outgoing.data))
+        } else {
+            (outgoing.ppid, outgoing.data.clone())
+        };
+        // Until HELLO is decided everything is ordered on stream 0, so that neither it nor a cookie is overtaken.
+        let (stream, unordered) = if decided { (outgoing.stream, outgoing.unordered) } else { (0, false) };
+        let token = self.next_token;
+        self.next_token += 1;
+        self.requests.push(Request::Send { stream, ppid, unordered, token: Token(token), data });
+        self.sent.insert(token, (id, credit));
+        self.in_flight += credit;
+        self.peer_expects = self.peer_expects.max(id.saturating_add(1));
+        pending.transmitted = true;
+        pending.awaits_ack = awaits_ack;
+        true
+    }
+
+    /// The peer has taken a message: its id, if it was the application's.
+    pub(super) fn delivered(&mut self, token: Token) -> Option<u64> {
+        let (id, credit) = self.sent.remove(&token.0)?;
+        self.in_flight -= credit;
+        Some(id)
+    }
+
+    /// A message came in.
+    pub(super) fn receive(&mut self, sequence: u64, stream: u16, ppid: u32, unordered: bool, data: Bytes) -> Received {
+        match ppid {
+            PPID_ASAP => {
+                self.requests.push(Request::Taken { sequence });
+                self.receive_control(&data)
+            }
+            ENVELOPE_PPID if matches!(self.greeting, Greeting::Spoken(_)) => match Envelope::decode(&data) {
+                Ok((envelope, _)) if envelope.more_follows => Received::Broken("fragments were not offered".into()),
+                Ok((envelope, data)) => self.receive_data(sequence, envelope, stream, unordered, data),
+                Err(error) => Received::Broken(error.to_string()),
+            },
+            _ => {
+                let bare = Envelope { ack_wanted: false, resent: false, more_follows: false, acknowledges: None, id: self.expects, ppid };
+                self.receive_data(sequence, bare, stream, unordered, data)
+            }
+        }
+    }
+
+    fn receive_data(&mut self, sequence: u64, envelope: Envelope, stream: u16, unordered: bool, data: Bytes) -> Received {
+        let credit = credit(data.len());
+        // One message may exceed the window when nothing is untaken, and the peer may not have heard of our window yet.
+        if self.untaken_bytes > 0 && self.untaken_bytes + credit > (self.settings.receive_window as usize).max(WINDOW_BEFORE_HELLO) + self.max_message {
+            return Received::Broken("more data than the receive window".into());
+        }
+        self.untaken.insert(sequence, credit);
+        self.untaken_bytes += credit;
+        self.expects = self.expects.max(envelope.id.saturating_add(1));
+        let message = Message {
+            data,
+            id: envelope.id,
+            resent: envelope.resent,
+            stream,
+            unordered,
+            ppid: envelope.ppid,
+            ack_wanted: envelope.ack_wanted,
+            receipt: Receipt { association: self.association, sequence, id: envelope.id },
+        };
+        Received::Data(message, envelope.acknowledges)
+    }
+
+    fn receive_control(&mut self, data: &Bytes) -> Received {
+        let decoded = match asap::Message::decode(data) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                if let Some(cause) = error.cause() {
+                    self.report(smallvec![cause]);
+                }
+                return Received::Nothing;
+            }
+        };
+        if !decoded.report.is_empty() {
+            self.report(decoded.report.into_iter().map(ErrorCause::UnrecognizedParameter).collect());
+        }
+        if let asap::Message::Error(error) = &decoded.message {
+            self.refused_hello |= error.error.0.iter().any(|c| matches!(c, ErrorCause::UnrecognizedMessage(_)));
+        }
+        Received::Control(Box::new(decoded.message))
+    }
+
+    /// ASAP_ERROR, RFC 5352 §2.2.14.
+    fn report(&mut self, causes: SmallVec<[ErrorCause; 1]>) {
+        let error = rsp_wire::parameter::OperationError(causes);
+        self.control(&asap::Message::Error(asap::Error { error, unknown: Vec::new() }));
+    }
+
+    /// The application took a message; without effect if it came over another association.
+    pub(super) fn taken(&mut self, receipt: Receipt) {
+        if receipt.association != self.association {
+            return;
+        }
+        if let Some(credit) = self.untaken.remove(&receipt.sequence) {
+            self.untaken_bytes -= credit;
+            self.requests.push(Request::Taken { sequence: receipt.sequence });
+        }
+    }
+
+    /// The application acknowledges a message; without effect towards a plain peer or another association.
+    pub(super) fn acknowledge(&mut self, receipt: Receipt) {
+        if receipt.association == self.association && self.has(Features::ACKS) {
+            self.acks.push(receipt.id);
+        }
+    }
+
+    /// What the transport is to do, acknowledgements gathered into one message.
+    pub(super) fn take_requests(&mut self) -> Vec<Request> {
+        for ids in std::mem::take(&mut self.acks).chunks(MAX_ACKS) {
+            self.session(SessionParameter::Ack(SmallVec::from_slice(ids)));
+        }
+        std::mem::take(&mut self.requests)
+    }
+
+    pub(super) fn request(&mut self, request: Request) {
+        self.requests.push(request);
+    }
+
+    fn peer_window(&self) -> usize {
+        match &self.greeting {
+            Greeting::Spoken(hello) => hello.receive_window as usize,
+            _ => WINDOW_BEFORE_HELLO,
+        }
+    }
+}
+
+/// What a message counts in a window: tiny ones cost memory too.
+pub(super) fn credit(length: usize) -> usize {
+    length.max(64)
+}
+
+/// Whether the application may send this at all.
+pub(super) fn sendable(outgoing: &Outgoing) -> bool {
+    !outgoing.data.is_empty() && outgoing.ppid != PPID_ASAP && outgoing.ppid != ENVELOPE_PPID
+}
+
+/// Token of messages whose fate nobody asks for.
+const CONTROL: Token = Token(0);
+/// Receive window until HELLO names one, docs/session-wire.md §6.
+const WINDOW_BEFORE_HELLO: usize = 65_536;
+/// Kept free in a message for the envelope and what may be added to it, docs/session-wire.md §8.
+const HEADROOM: usize = 64;
+/// Message ids in one ACK.
+const MAX_ACKS: usize = 1_000;

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The pool element's end of a session: it lives as long as one association.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use machine::{Machine, Output, Time, Timers};
+
+use rsp_wire::asap;
+use rsp_wire::session::{ByeReason, Features, Hello, SessionParameter};
+
+use super::link::{Greeting, Link, Received, sendable};
+use super::outbox::{Outbox, Pending};
+use super::{Message, Outcome, Outgoing, Receipt, ReturnReason, SendId, SessionEvent};
+use crate::association::{AssociationId, Event, Heartbeat, LostReason, Peer, Request};
+use crate::config::SessionSettings;
+use rsp_wire::PeId;
+
+/// What happens to a PE session.
+#[derive(Debug)]
+pub enum PeInput {
+    /// Send a message.
+    Send(SendId, Outgoing),
+    /// The application took this message.
+    Taken(Receipt),
+    /// The application acknowledges this message.
+    Acknowledge(Receipt),
+    /// SET_COOKIE: the PU keeps it and gives it to the next PE.
+    SetCookie(Bytes),
+    /// We are leaving the pool: the PU is asked to finish and move within this time.
+    Drain(Duration),
+    /// A newer association carries this session.
+    Supersede,
+    /// End it when everything sent has its outcome, at most after `linger`.
+    Close,
+    /// End it now with this reason.
+    Abandon(ByeReason),
+    /// From the association.
+    Association(Event),
+}
+
+/// What a PE session wants done.
+#[derive(Debug)]
+pub enum PeEffect {
+    /// For its association.
+    Association(Request),
+    /// For the application, in this order.
+    Deliver(PeItem),
+    /// What became of a send.
+    Outcome(SendId, Outcome),
+    /// The PU named its session: any other association with this identifier is to be superseded.
+    Greeted {
+        /// Drawn by the PU.
+        session_id: u64,
+        /// Associations the session had before this one.
+        failover_count: u32,
+    },
+    /// Over; nothing comes after it.
+    Ended(PeEnd),
+    /// A fact.
+    Event(SessionEvent),
+}
+
+/// What the application of a PE receives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeItem {
+    /// COOKIE_INDICATION: the PU comes from another PE, which left this. Always before any data.
+    Cookie(Bytes),
+    /// A message.
+    Data(Message),
+}
+
+/// How a PE session ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PeEnd {
+    /// The PU said BYE.
+    #[error("the pool user ended the session")]
+    Bye,
+    /// We did.
+    #[error("closed")]
+    Closed,
+    /// A newer association carries this session.
+    #[error("superseded by a newer association of the same session")]
+    Superseded,
+    /// The association broke; the PU may come back to this PE or another.
+    #[error("the pool user is gone: {0}")]
+    Lost(LostReason),
+}
+
+/// The pool element's end of a session.
+#[derive(Debug)]
+pub struct PeSession {
+    settings: SessionSettings,
+    pe: PeId,
+    state: State,
+    link: Link,
+    /// Drawn by the PU; `None` until HELLO.
+    session_id: Option<u64>,
+    outbox: Outbox,
+    /// The PU has been asked to leave.
+    draining: bool,
+    closing: bool,
+    timers: Timers<Timer>,
+    effects: VecDeque<PeEffect>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Neither HELLO nor data has come.
+    Undecided,
+    Open,
+    Ended,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Timer {
+    /// `hello_wait`: a PU that stays silent is plain, if we have something to say.
+    HelloWait,
+    /// `drain_timeout`: we leave.
+    Drain,
+    /// `linger`: outcomes are no longer waited for.
+    Linger,
+}
+
+impl PeSession {
+    /// A session on an association a PU opened to this PE. `acks`: the application acknowledges.
+    pub fn new(settings: SessionSettings, pe: PeId, acks: bool, association: AssociationId, peer: &Peer, now: Time) -> Self {
+        let features = if acks { Features::ACKS } else { Features::default() } | Features::HEARTBEAT | Features::DRAIN;
+        let mut link = Link::new(association, &settings, features);
+        link.up(peer);
+        let mut timers = Timers::new();
+        timers.set(Timer::HelloWait, now + settings.hello_wait);
+        PeSession {
+            settings,
+            pe,
+            state: State::Undecided,
+            link,
+            session_id: None,
+            outbox: Outbox::new(),
+            draining: false,
+            closing: false,
+            timers,
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// The PU's identifier of this session, once it said HELLO.
+    pub fn session_id(&self) -> Option<u64> {
+        self.session_id
+    }
+
+    fn association_event(&mut self, event: Event, now: Time) {
+        match event {
+            Event::Up(_) | Event::Undelivered(_) => {}
+            Event::Message { sequence, stream, ppid, unordered, data } => {
+                match self.link.receive(sequence, stream, ppid, unordered, data) {
+                    Received::Control(message) => self.control(*message, now),
+                    Received::Data(message, acknowledges) => self.data(message, acknowledges, now),
+                    Received::Nothing => {}
+                    Received::Broken(what) => self.broken(what),
+                }
+            }
+            Event::Delivered(token) => {
+                if let Some(id) = self.link.delivered(token)
+                    && self.outbox.get(id).is_some_and(|pending| !pending.awaits_ack)
+                {
+                    self.retire(id, Outcome::Delivered);
+                }
+            }
+            Event::Paused => self.event(SessionEvent::Paused),
+            Event::Lost(reason) => self.ended(PeEnd::Lost(reason)),
+        }
+    }
+
+    fn control(&mut self, message: asap::Message, now: Time) {
+        match message {
+            asap::Message::Session(session) => {
+                for parameter in session.parameters {
+                    self.session_parameter(parameter, now);
+                }
+            }
+            asap::Message::CookieEcho(echo) => {
+                self.effects.push_back(PeEffect::Deliver(PeItem::Cookie(Bytes::copy_from_slice(&echo.cookie))));
+            }
+            asap::Message::BusinessCard(_) => self.event(SessionEvent::Ignored("ASAP_BUSINESS_CARD")),
+            _ => self.event(SessionEvent::Ignored("an ASAP message that has no place in a session")),
+        }
+    }
+
+    fn session_parameter(&mut self, parameter: SessionParameter, now: Time) {
+        match parameter {
+            SessionParameter::Hello(hello) => self.greeted(hello, now),
+            SessionParameter::Ack(ids) => {
+                for id in ids {
+                    self.acknowledged(id);
+                }
+            }
+            SessionParameter::Heartbeat(number) => self.link.session(SessionParameter::HeartbeatAck(number)),
+            SessionParameter::HeartbeatAck(_) | SessionParameter::Taken { .. } | SessionParameter::Drain { .. } => {}
+            SessionParameter::Bye(_) => {
+                self.link.request(Request::Close);
+                self.ended(PeEnd::Bye);
+            }
+        }
+    }
+
+    fn greeted(&mut self, hello: Hello, now: Time) {
+        if !self.settings.extensions {
+            return;
+        }
+        if hello.answer || self.session_id.is_some() {
+            return self.broken("a HELLO that was not expected".into());
+        }
+        let (session_id, failover_count) = (hello.session_id, hello.failover_count);
+        let interval = self.settings.heartbeat_interval.max(Duration::from_millis(hello.heartbeat_ms.into()));
+        self.session_id = Some(session_id);
+        self.link.hello(true, session_id, failover_count);
+        self.link.greeted(hello);
+        // The passive side is in no hurry: a client that was asleep finds its session again.
+        self.link.request(Request::Heartbeat(Heartbeat { interval, dead_after: self.settings.give_up }));
+        self.effects.push_back(PeEffect::Greeted { session_id, failover_count });
+        self.open(now);
+    }
+
+    /// The kind of peer is decided.
+    fn open(&mut self, now: Time) {
+        self.timers.stop(Timer::HelloWait);
+        if self.state == State::Undecided {
+            self.state = State::Open;
+            if self.link.greeting == Greeting::Undecided {
+                self.link.greeting = Greeting::Plain;
+            }
+            self.event(SessionEvent::Established { pe: self.pe, plain: self.link.greeting == Greeting::Plain });
+        }
+        self.ask_to_leave(now);
+    }
+
+    fn data(&mut self, message: Message, acknowledges: Option<u64>, now: Time) {
+        if let Some(id) = acknowledges
+            && !self.acknowledged(id)
+        {
+            return self.link.taken(message.receipt);
+        }
+        self.open(now);
+        self.effects.push_back(PeEffect::Deliver(PeItem::Data(message)));
+    }
+
+    fn acknowledged(&mut self, id: u64) -> bool {
+        let retired = self.retire(id, Outcome::Acknowledged);
+        if !retired {
+            self.event(SessionEvent::StrayAcknowledgement(id));
+        }
+        retired
+    }
+
+    fn retire(&mut self, id: u64, outcome: impl FnOnce(PeId) -> Outcome) -> bool {
+        let Some(pending) = self.outbox.retire(id) else { return false };
+        self.effects.push_back(PeEffect::Outcome(pending.send, outcome(self.pe)));
+        true
+    }
+
+    fn send(&mut self, send: SendId, outgoing: Outgoing) {
+        if self.state == State::Ended || self.closing {
+            let returned = Outcome::Returned(outgoing, ReturnReason::SessionEnded);
+            return self.effects.push_back(PeEffect::Outcome(send, returned));
+        }
+        if !sendable(&outgoing) {
+            let returned = Outcome::Returned(outgoing, ReturnReason::NotSendable);
+            return self.effects.push_back(PeEffect::Outcome(send, returned));
+        }
+        self.outbox.push(send, outgoing, None);
+    }
+
+    /// DRAIN goes out once, as soon as the PU is known to understand it.
+    fn ask_to_leave(&mut self, now: Time) {
+        if let Some(at) = self.timers.deadline_of(Timer::Drain)
+            && !self.draining
+            && self.link.has(Features::DRAIN)
+        {
+            self.draining = true;
+            let milliseconds = u32::try_from(at.since(now).as_millis()).unwrap_or(u32::MAX);
+            self.link.session(SessionParameter::Drain { milliseconds });
+        }
+    }
+
+    fn broken(&mut self, what: String) {
+        self.event(SessionEvent::ProtocolError(what.clone()));
+        self.link.request(Request::Abort);
+        self.ended(PeEnd::Lost(LostReason::Protocol(what)));
+    }
+
+    fn bye(&mut self, reason: ByeReason, end: PeEnd) {
+        if self.state != State::Ended {
+            if matches!(self.link.greeting, Greeting::Spoken(_)) {
+                self.link.session(SessionParameter::Bye(reason));
+            }
+            self.link.request(Request::Close);
+            self.ended(end);
+        }
+    }
+
+    fn ended(&mut self, end: PeEnd) {
+        if self.state == State::Ended {
+            return;
+        }
+        self.flush();
+        self.state = State::Ended;
+        for Pending { send, outgoing, .. } in self.outbox.drain() {
+            self.effects.push_back(PeEffect::Outcome(send, Outcome::Returned(outgoing, ReturnReason::SessionEnded)));
+        }
+        self.timers = Timers::new();
+        self.effects.push_back(PeEffect::Ended(end));
+    }
+
+    fn pump(&mut self) {
+        if self.state != State::Open {
+            return;
+        }
+        while let Some((id, pending)) = self.outbox.front() {
+            if pending.outgoing.data.len() > self.link.largest() {
+                let largest = self.link.largest();
+                let Some(Pending { send, outgoing, .. }) = self.outbox.take_front() else { break };
+                self.effects.push_back(PeEffect::Outcome(send, Outcome::Returned(outgoing, ReturnReason::TooLong(largest))));
+            } else if self.link.transmit(id, pending, true) {
+                self.outbox.advance();
+            } else {
+                break;
+            }
+        }
+        if self.closing && self.outbox.is_empty() {
+            self.bye(ByeReason::Closed, PeEnd::Closed);
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.state != State::Ended {
+            self.effects.extend(self.link.take_requests().into_iter().map(PeEffect::Association));
+        }
+    }
+
+    fn event(&mut self, event: SessionEvent) {
+        self.effects.push_back(PeEffect::Event(event));
+    }
+}
+
+impl Machine for PeSession {
+    type Input<'a> = PeInput;
+    type Effect = PeEffect;
+
+    fn handle_input(&mut self, input: PeInput, now: Time) {
+        if self.state == State::Ended && !matches!(input, PeInput::Send(..)) {
+            return;
+        }
+        match input {
+            PeInput::Send(send, outgoing) => self.send(send, outgoing),
+            PeInput::Taken(receipt) => self.link.taken(receipt),
+            PeInput::Acknowledge(receipt) => self.link.acknowledge(receipt),
+            PeInput::SetCookie(cookie) => {
+                self.link.control(&asap::Message::Cookie(asap::Cookie { cookie, unknown: Vec::new() }));
+            }
+            PeInput::Drain(time) => {
+                self.timers.set(Timer::Drain, now + time);
+                self.ask_to_leave(now);
+            }
+            PeInput::Supersede => self.bye(ByeReason::Superseded, PeEnd::Superseded),
+            PeInput::Close => {
+                self.closing = true;
+                self.timers.set(Timer::Linger, now + self.settings.linger);
+                if self.outbox.is_empty() {
+                    self.bye(ByeReason::Closed, PeEnd::Closed);
+                }
+            }
+            PeInput::Abandon(reason) => self.bye(reason, PeEnd::Closed),
+            PeInput::Association(event) => self.association_event(event, now),
+        }
+        self.pump();
+        self.flush();
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        while let Some((_, timer)) = self.timers.pop_due(now) {
+            match timer {
+                Timer::HelloWait => self.open(now),
+                Timer::Drain => self.bye(ByeReason::Drained, PeEnd::Closed),
+                Timer::Linger => self.bye(ByeReason::Closed, PeEnd::Closed),
+            }
+        }
+        self.pump();
+        self.flush();
+    }
+
+    fn poll_output(&mut self) -> Output<PeEffect> {
+        match self.effects.pop_front() {
+            Some(effect) => Output::Effect(effect),
+            None => Output::Wait(self.timers.next()),
+        }
+    }
+}

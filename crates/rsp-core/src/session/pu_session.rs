@@ -1,0 +1,583 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The pool user's end of a session: one PE at a time, and another when it fails.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use machine::{Machine, Output, Time, Timers};
+use smallvec::SmallVec;
+
+use rsp_wire::parameter::PoolElement;
+use rsp_wire::session::{ByeReason, Features, Hello, SessionParameter};
+use rsp_wire::{PeId, asap};
+
+use super::failover::Journey;
+use super::link::{Greeting, Link, Received, sendable};
+use super::outbox::{Outbox, Pending};
+use super::{Cause, Message, Outcome, Outgoing, Receipt, ReturnReason, SelectFailure, SendId, SessionError, SessionEvent, Target};
+use crate::association::{self, AssociationId, Heartbeat, LostReason, Request};
+use crate::config::SessionSettings;
+
+/// What the application chose when it opened the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PuOptions {
+    /// Move to another PE when this one fails, and send again what has no outcome. `false`: the session ends instead.
+    pub failover: bool,
+    /// Resends wait until the application has answered [`PuItem::Failover`] with [`PuInput::FailoverDone`].
+    pub hold_failover: bool,
+}
+
+/// What happens to a session.
+#[derive(Debug)]
+pub enum PuInput {
+    /// Find a PE and connect: the first input.
+    Start,
+    /// Send a message.
+    Send(SendId, Outgoing),
+    /// The application took this message.
+    Taken(Receipt),
+    /// The application acknowledges this message.
+    Acknowledge(Receipt),
+    /// The failover callback is done; what it sent went ahead of every resend.
+    FailoverDone,
+    /// Leave this PE now.
+    ForceFailover {
+        /// Report it as unreachable.
+        report: bool,
+    },
+    /// End the session: wait for outcomes up to `linger`, then BYE.
+    Close,
+    /// End it now: BYE, nothing is waited for.
+    Abandon,
+    /// From the process's endpoint.
+    Endpoint(FromEndpoint),
+    /// From an association.
+    Association(AssociationId, association::Event),
+}
+
+/// What a session asks the process's endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToEndpoint {
+    /// Pick a PE of the pool by its policy.
+    Select {
+        /// Not these while there is another.
+        avoid: SmallVec<[PeId; 4]>,
+    },
+    /// This PE is unreachable: ENDPOINT_UNREACHABLE.
+    Report(PeId),
+    /// Say when the pool changes.
+    Watch,
+    /// No longer.
+    Unwatch,
+}
+
+/// What the endpoint says to a session.
+#[derive(Debug, Clone)]
+pub enum FromEndpoint {
+    /// The answer to [`ToEndpoint::Select`].
+    Selected(Result<PoolElement, SelectFailure>),
+    /// The registrar sent the pool anew; whether it still lists our PE. A pool it does not know at all is not told here.
+    Listed(bool),
+}
+
+/// What a session wants done.
+#[derive(Debug)]
+pub enum PuEffect {
+    /// For an association.
+    Association(AssociationId, Request),
+    /// For the process's endpoint.
+    Endpoint(ToEndpoint),
+    /// For the application, in this order.
+    Deliver(PuItem),
+    /// What became of a send.
+    Outcome(SendId, Outcome),
+    /// The session is over; nothing comes after it. `Ok` = closed by the application or by the peer's BYE.
+    Ended(Result<(), SessionError>),
+    /// A fact.
+    Event(SessionEvent),
+}
+
+/// What the application receives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PuItem {
+    /// The session is open for the first time.
+    Connected(Target),
+    /// A message from the PE.
+    Data(Message),
+    /// The session goes on at another PE; comes before anything from it and before any resend.
+    Failover {
+        /// The PE left.
+        from: PeId,
+        /// The new one.
+        to: Target,
+        /// Why.
+        cause: Cause,
+        /// A cookie has gone ahead.
+        cookie_sent: bool,
+    },
+    /// The PE is leaving its pool; the session will move when what is outstanding is done.
+    Drain,
+}
+
+/// The pool user's end of a session.
+#[derive(Debug)]
+pub struct PuSession {
+    pub(super) settings: SessionSettings,
+    pub(super) options: PuOptions,
+    pub(super) session_id: u64,
+    /// Associations on which HELLO was sent.
+    pub(super) greetings: u32,
+    pub(super) state: State,
+    pub(super) outbox: Outbox,
+    pub(super) callback_sends: usize,
+    pub(super) cookie: Option<Bytes>,
+    /// PEs that asked us to leave.
+    pub(super) drained: SmallVec<[PeId; 4]>,
+    /// A PE of this pool spoke HELLO, so silence means failure.
+    pub(super) pool_speaks_hello: bool,
+    /// This PE asked us to leave: it gets no new requests.
+    pub(super) draining: bool,
+    pub(super) watching: bool,
+    pub(super) closing: bool,
+    pub(super) timers: Timers<Timer>,
+    pub(super) effects: VecDeque<PuEffect>,
+    next_association: u64,
+}
+
+/// Where a session is.
+#[derive(Debug, Default)]
+pub(super) enum State {
+    /// Before [`PuInput::Start`], and while one state is exchanged for another.
+    #[default]
+    New,
+    /// The endpoint is picking a PE.
+    Selecting(Journey),
+    /// All were tried; waiting for the next round.
+    Pausing(Journey),
+    /// An association is being established.
+    Connecting(Journey, Link, Target),
+    /// HELLO is on its way.
+    Greeting(Journey, Link, Target),
+    /// The application's failover callback has the word.
+    Holding(Link, Target),
+    /// Everything flows, unless the PE drains.
+    Open(Link, Target),
+    /// Over.
+    Ended,
+}
+
+/// A session's timers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Timer {
+    /// `hello_wait`: silence after HELLO means a plain peer.
+    HelloWait,
+    /// A PE the registrar no longer lists has not answered within a heartbeat interval.
+    Probe,
+    /// The next round over the pool's PEs.
+    Retry,
+    /// `give_up`: no PE was found for so long.
+    GiveUp,
+    /// `give_up` for the failover callback.
+    Hold,
+    /// The PE's drain time is over.
+    Drain,
+    /// `linger`: outcomes are no longer waited for.
+    Linger,
+}
+
+impl PuSession {
+    /// A session with this random identifier. Feed it [`PuInput::Start`].
+    pub fn new(settings: SessionSettings, options: PuOptions, session_id: u64) -> Self {
+        PuSession {
+            settings,
+            options,
+            session_id,
+            greetings: 0,
+            state: State::New,
+            outbox: Outbox::new(),
+            callback_sends: 0,
+            cookie: None,
+            drained: SmallVec::new(),
+            pool_speaks_hello: false,
+            draining: false,
+            watching: false,
+            closing: false,
+            timers: Timers::new(),
+            effects: VecDeque::new(),
+            next_association: 0,
+        }
+    }
+
+    /// The PE that serves now.
+    pub fn target(&self) -> Option<&Target> {
+        match &self.state {
+            State::Holding(_, target) | State::Open(_, target) => Some(target),
+            _ => None,
+        }
+    }
+
+    /// Whether the PE offers upper layer acknowledgements; without them `ack` degrades to the transport's word.
+    pub fn has_acks(&self) -> bool {
+        matches!(&self.state, State::Holding(link, _) | State::Open(link, _) if link.has(Features::ACKS))
+    }
+
+    /// The session's random identifier.
+    pub fn session_id(&self) -> u64 {
+        self.session_id
+    }
+
+    fn send(&mut self, send: SendId, outgoing: Outgoing) {
+        if matches!(self.state, State::Ended) || self.closing {
+            return self.outcome(send, Outcome::Returned(outgoing, ReturnReason::SessionEnded));
+        }
+        if !sendable(&outgoing) {
+            return self.outcome(send, Outcome::Returned(outgoing, ReturnReason::NotSendable));
+        }
+        // What the failover callback sends goes ahead of every resend.
+        let first = matches!(self.state, State::Holding(..)).then_some(self.callback_sends);
+        self.callback_sends += usize::from(first.is_some());
+        self.outbox.push(send, outgoing, first);
+    }
+
+    fn association_event(&mut self, id: AssociationId, event: association::Event, now: Time) {
+        if self.link().is_none_or(|link| link.association != id) {
+            return;
+        }
+        // Any word from the peer answers the question whether it lives.
+        if !matches!(event, association::Event::Paused | association::Event::Undelivered(_)) {
+            self.timers.stop(Timer::Probe);
+        }
+        match event {
+            association::Event::Up(peer) => self.up(&peer, now),
+            association::Event::Message { sequence, stream, ppid, unordered, data } => {
+                let link = self.link().expect("checked above");
+                match link.receive(sequence, stream, ppid, unordered, data) {
+                    Received::Control(message) => self.control(*message, now),
+                    Received::Data(message, acknowledges) => self.data(message, acknowledges, now),
+                    Received::Nothing => {}
+                    Received::Broken(what) => self.broken(what, now),
+                }
+            }
+            association::Event::Delivered(token) => {
+                if let Some(id) = self.link().and_then(|link| link.delivered(token))
+                    && self.outbox.get(id).is_some_and(|pending| !pending.awaits_ack)
+                {
+                    self.retire(id, Outcome::Delivered);
+                }
+            }
+            association::Event::Undelivered(_) => {}
+            association::Event::Paused => self.event(SessionEvent::Paused),
+            association::Event::Lost(reason) => {
+                let cause = if reason == LostReason::HeartbeatMissed { Cause::HeartbeatMissed } else { Cause::TransportLost };
+                self.lost(cause, now);
+            }
+        }
+    }
+
+    fn up(&mut self, peer: &association::Peer, now: Time) {
+        let State::Connecting(journey, mut link, target) = std::mem::take(&mut self.state) else {
+            return;
+        };
+        self.event(SessionEvent::Connected(target.pe));
+        link.up(peer);
+        if let Some(cookie) = &self.cookie {
+            //= https://www.rfc-editor.org/rfc/rfc5352#section-3.8
+            //# it SHOULD send the latest received cookie
+            //# parameter in an ASAP_COOKIE_ECHO message to the new PE as the first
+            //# message on the control channel.
+            link.control(&asap::Message::CookieEcho(asap::CookieEcho { cookie: cookie.clone(), unknown: Vec::new() }));
+        }
+        let plain = link.greeting == Greeting::Plain;
+        if !plain {
+            link.hello(false, self.session_id, self.greetings);
+            self.timers.set(Timer::HelloWait, now + self.settings.hello_wait);
+        }
+        self.greetings = self.greetings.saturating_add(1);
+        self.state = State::Greeting(journey, link, target);
+        if plain {
+            self.decided(now);
+        }
+    }
+
+    fn control(&mut self, message: asap::Message, now: Time) {
+        match message {
+            asap::Message::Session(session) => {
+                for parameter in session.parameters {
+                    self.session_parameter(parameter, now);
+                }
+            }
+            asap::Message::Cookie(cookie) => {
+                //= https://www.rfc-editor.org/rfc/rfc5352#section-3.8
+                //# The PU's ASAP
+                //# endpoint stores the Cookie parameter and discards an older cookie if
+                //# it is previously stored.
+                self.cookie = Some(Bytes::copy_from_slice(&cookie.cookie));
+            }
+            asap::Message::Error(_) => {
+                let refused = self.link().is_some_and(|link| link.refused_hello);
+                if refused && matches!(self.state, State::Greeting(..)) {
+                    self.plain(now);
+                }
+            }
+            asap::Message::BusinessCard(_) => self.event(SessionEvent::Ignored("ASAP_BUSINESS_CARD")),
+            _ => self.event(SessionEvent::Ignored("an ASAP message that has no place in a session")),
+        }
+    }
+
+    fn session_parameter(&mut self, parameter: SessionParameter, now: Time) {
+        match parameter {
+            SessionParameter::Hello(hello) => self.greeted(hello, now),
+            SessionParameter::Ack(ids) => {
+                for id in ids {
+                    self.acknowledged(id);
+                }
+            }
+            SessionParameter::Heartbeat(number) => {
+                if let Some(link) = self.link() {
+                    link.session(SessionParameter::HeartbeatAck(number));
+                }
+            }
+            SessionParameter::HeartbeatAck(_) | SessionParameter::Taken { .. } => {}
+            SessionParameter::Drain { milliseconds } => self.drain_asked(Duration::from_millis(milliseconds.into()), now),
+            SessionParameter::Bye(reason) => self.bye(reason, now),
+        }
+    }
+
+    fn greeted(&mut self, hello: Hello, now: Time) {
+        if !hello.answer {
+            return self.broken("the PE asked with HELLO instead of answering".into(), now);
+        }
+        if hello.session_id != self.session_id {
+            return self.broken("HELLO for another session".into(), now);
+        }
+        self.pool_speaks_hello = true;
+        let interval = self.settings.heartbeat_interval.max(Duration::from_millis(hello.heartbeat_ms.into()));
+        let heartbeat = Heartbeat { interval, dead_after: self.settings.dead_after(interval) };
+        if let Some(link) = self.link() {
+            link.greeted(hello);
+            link.request(Request::Heartbeat(heartbeat));
+        }
+        if matches!(self.state, State::Greeting(..)) {
+            self.decided(now);
+        }
+    }
+
+    /// The peer speaks nothing but the RFCs.
+    pub(super) fn plain(&mut self, now: Time) {
+        if let Some(link) = self.link() {
+            link.greeting = Greeting::Plain;
+        }
+        self.decided(now);
+    }
+
+    fn data(&mut self, message: Message, acknowledges: Option<u64>, now: Time) {
+        if let Some(id) = acknowledges
+            && !self.acknowledged(id)
+        {
+            // The request has its answer already: a second one is not handed up.
+            if let Some(link) = self.link() {
+                link.taken(message.receipt);
+            }
+            return;
+        }
+        if matches!(self.state, State::Greeting(..)) {
+            self.plain(now);
+        }
+        self.deliver(PuItem::Data(message));
+    }
+
+    fn acknowledged(&mut self, id: u64) -> bool {
+        let retired = self.retire(id, Outcome::Acknowledged);
+        if !retired {
+            self.event(SessionEvent::StrayAcknowledgement(id));
+        }
+        retired
+    }
+
+    fn retire(&mut self, id: u64, outcome: impl FnOnce(PeId) -> Outcome) -> bool {
+        let Some(pe) = self.current_pe() else { return false };
+        let Some(pending) = self.outbox.retire(id) else { return false };
+        self.outcome(pending.send, outcome(pe));
+        true
+    }
+
+    fn bye(&mut self, reason: ByeReason, now: Time) {
+        match reason {
+            ByeReason::Drained => self.leave(Cause::Drain, now),
+            ByeReason::Superseded | ByeReason::Moved => self.leave(Cause::Application, now),
+            ByeReason::Closed | ByeReason::Refused | ByeReason::Other(_) => self.end(Ok(()), ByeReason::Closed),
+        }
+    }
+
+    pub(super) fn broken(&mut self, what: String, now: Time) {
+        self.event(SessionEvent::ProtocolError(what));
+        if let Some(link) = self.link() {
+            link.request(Request::Abort);
+        }
+        self.flush();
+        self.lost(Cause::TransportLost, now);
+    }
+
+    /// Sends what may be sent, and moves or closes when what was waited for is done.
+    fn pump(&mut self, now: Time) {
+        if self.draining && matches!(self.state, State::Open(..)) {
+            return self.drained_yet(now);
+        }
+        let first_association = self.greetings <= 1;
+        let (link, limit) = match &mut self.state {
+            State::Greeting(_, link, _) | State::Open(link, _) => (link, usize::MAX),
+            State::Holding(link, _) => (link, self.callback_sends),
+            _ => return,
+        };
+        let mut too_long = Vec::new();
+        let mut sent = 0;
+        while sent < limit
+            && let Some((id, pending)) = self.outbox.front()
+        {
+            if pending.outgoing.data.len() > link.largest() {
+                too_long.extend(self.outbox.take_front());
+            } else if link.transmit(id, pending, first_association) {
+                self.outbox.advance();
+            } else {
+                break;
+            }
+            sent += 1;
+        }
+        let largest = link.largest();
+        self.callback_sends = self.callback_sends.saturating_sub(sent);
+        for Pending { send, outgoing, .. } in too_long {
+            self.outcome(send, Outcome::Returned(outgoing, ReturnReason::TooLong(largest)));
+        }
+        if self.closing && self.outbox.is_empty() && matches!(self.state, State::Open(..)) {
+            self.end(Ok(()), ByeReason::Closed);
+        }
+    }
+
+    /// Ends the session: BYE if there is a peer, everything without an outcome comes back.
+    pub(super) fn end(&mut self, result: Result<(), SessionError>, reason: ByeReason) {
+        if matches!(self.state, State::Ended) {
+            return;
+        }
+        if let Some(link) = self.link() {
+            if matches!(link.greeting, Greeting::Spoken(_)) {
+                link.session(SessionParameter::Bye(reason));
+            }
+            link.request(Request::Close);
+        }
+        self.flush();
+        self.state = State::Ended;
+        for Pending { send, outgoing, .. } in self.outbox.drain() {
+            self.effects.push_back(PuEffect::Outcome(send, Outcome::Returned(outgoing, ReturnReason::SessionEnded)));
+        }
+        if self.watching {
+            self.effects.push_back(PuEffect::Endpoint(ToEndpoint::Unwatch));
+        }
+        self.timers = Timers::new();
+        self.effects.push_back(PuEffect::Ended(result));
+    }
+
+    pub(super) fn link(&mut self) -> Option<&mut Link> {
+        match &mut self.state {
+            State::Connecting(_, link, _) | State::Greeting(_, link, _) | State::Holding(link, _) | State::Open(link, _) => Some(link),
+            State::New | State::Selecting(_) | State::Pausing(_) | State::Ended => None,
+        }
+    }
+
+    fn current_pe(&self) -> Option<PeId> {
+        match &self.state {
+            State::Connecting(_, _, target) | State::Greeting(_, _, target) | State::Holding(_, target) | State::Open(_, target) => Some(target.pe),
+            _ => None,
+        }
+    }
+
+    pub(super) fn connect(&mut self, journey: Journey, target: Target) {
+        self.next_association += 2;
+        let features = Features::ACKS | Features::HEARTBEAT | Features::DRAIN;
+        self.draining = false;
+        let mut link = Link::new(AssociationId(self.next_association), &self.settings, features);
+        link.request(Request::Connect { protocol: target.protocol, to: target.addresses.clone() });
+        self.state = State::Connecting(journey, link, target);
+    }
+
+    /// Hands what the link wants to the shell.
+    pub(super) fn flush(&mut self) {
+        let Some(link) = self.link() else { return };
+        let id = link.association;
+        let requests = link.take_requests();
+        self.effects.extend(requests.into_iter().map(|request| PuEffect::Association(id, request)));
+    }
+
+    pub(super) fn deliver(&mut self, item: PuItem) {
+        self.effects.push_back(PuEffect::Deliver(item));
+    }
+
+    pub(super) fn outcome(&mut self, send: SendId, outcome: Outcome) {
+        self.effects.push_back(PuEffect::Outcome(send, outcome));
+    }
+
+    pub(super) fn event(&mut self, event: SessionEvent) {
+        self.effects.push_back(PuEffect::Event(event));
+    }
+}
+
+impl Machine for PuSession {
+    type Input<'a> = PuInput;
+    type Effect = PuEffect;
+
+    fn handle_input(&mut self, input: PuInput, now: Time) {
+        match input {
+            PuInput::Start => self.start(),
+            PuInput::Send(send, outgoing) => self.send(send, outgoing),
+            PuInput::Taken(receipt) => {
+                if let Some(link) = self.link() {
+                    link.taken(receipt);
+                }
+            }
+            PuInput::Acknowledge(receipt) => {
+                if let Some(link) = self.link() {
+                    link.acknowledge(receipt);
+                }
+            }
+            PuInput::FailoverDone => self.failover_done(),
+            PuInput::ForceFailover { report } => self.force_failover(report, now),
+            PuInput::Close if !self.closing => {
+                self.closing = true;
+                self.timers.set(Timer::Linger, now + self.settings.linger);
+                if matches!(self.state, State::New) || self.outbox.is_empty() {
+                    self.end(Ok(()), ByeReason::Closed);
+                }
+            }
+            PuInput::Close => {}
+            PuInput::Abandon => self.end(Ok(()), ByeReason::Closed),
+            PuInput::Endpoint(FromEndpoint::Selected(result)) => self.selected(result, now),
+            PuInput::Endpoint(FromEndpoint::Listed(listed)) => self.listed(listed, now),
+            PuInput::Association(id, event) => self.association_event(id, event, now),
+        }
+        self.pump(now);
+        self.flush();
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        while let Some((_, timer)) = self.timers.pop_due(now) {
+            match timer {
+                Timer::HelloWait => self.hello_unanswered(now),
+                Timer::Probe => self.unlisted_and_silent(now),
+                Timer::Retry => self.next_round(),
+                Timer::GiveUp => self.give_up(),
+                Timer::Hold => self.failover_done(),
+                Timer::Drain => self.leave(Cause::Drain, now),
+                Timer::Linger => self.end(Ok(()), ByeReason::Closed),
+            }
+        }
+        self.pump(now);
+        self.flush();
+    }
+
+    fn poll_output(&mut self) -> Output<PuEffect> {
+        match self.effects.pop_front() {
+            Some(effect) => Output::Effect(effect),
+            None => Output::Wait(self.timers.next()),
+        }
+    }
+}
