@@ -48,22 +48,72 @@ macro_rules! by_name {
 }
 
 by_name!(WireSettings { life_unit, length_includes_padding, max_pool_handle });
-by_name!(RegistrarSettings {
-    default_items, keep_alive_interval, keep_alive_timeout, connect_timeout, conflict_probe_timeout, max_bad_pe_reports, bad_report_window,
-    update_min_interval, give_up, server_announce, accept_foreign_addresses
-}, nested { wire, limits });
+by_name!(
+    RegistrarSettings {
+        default_items,
+        keep_alive_interval,
+        keep_alive_timeout,
+        connect_timeout,
+        conflict_probe_timeout,
+        max_bad_pe_reports,
+        bad_report_window,
+        update_min_interval,
+        give_up,
+        server_announce,
+        accept_foreign_addresses
+    },
+    nested { wire, limits }
+);
 by_name!(Limits {
-    pools, pool_elements, pool_elements_per_pool, items_per_resolution, subscriptions, associations, requests_per_second, buffered_bytes
+    pools,
+    pool_elements,
+    pool_elements_per_pool,
+    items_per_resolution,
+    subscriptions,
+    associations,
+    requests_per_second,
+    buffered_bytes
 });
-by_name!(EndpointSettings {
-    t1_request, t2_registration, t3_deregistration, t4_reregistration_max, t5_server_hunt, t7_outdate, retran_max, max_reg_attempt,
-    max_request_retransmit, hunt_parallel, stale_cache_value, connect_timeout, failed_hold, default_life, cache_items, report_min_interval,
-    max_cached_pools
-}, nested { wire });
-by_name!(SessionSettings {
-    extensions, heartbeat_interval, heartbeat_misses, connect_timeout, hello_wait, give_up, receive_window, send_window, drain_timeout, linger,
-    retry_interval, retry_interval_max, max_control_bytes
-}, nested { wire });
+by_name!(
+    EndpointSettings {
+        t1_request,
+        t2_registration,
+        t3_deregistration,
+        t4_reregistration_max,
+        t5_server_hunt,
+        t7_outdate,
+        retran_max,
+        max_reg_attempt,
+        max_request_retransmit,
+        hunt_parallel,
+        stale_cache_value,
+        connect_timeout,
+        failed_hold,
+        default_life,
+        cache_items,
+        report_min_interval,
+        max_cached_pools
+    },
+    nested { wire }
+);
+by_name!(
+    SessionSettings {
+        extensions,
+        heartbeat_interval,
+        heartbeat_misses,
+        connect_timeout,
+        hello_wait,
+        give_up,
+        receive_window,
+        send_window,
+        drain_timeout,
+        linger,
+        retry_interval,
+        retry_interval_max,
+        max_control_bytes
+    },
+    nested { wire }
+);
 
 impl Value for Duration {
     fn parse(text: &str) -> Result<Self, String> {

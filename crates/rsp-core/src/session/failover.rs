@@ -32,7 +32,12 @@ impl PuSession {
         if matches!(self.state, State::New) {
             self.watching = true;
             self.effects.push_back(PuEffect::Endpoint(ToEndpoint::Watch));
-            self.select(Journey { left: None, tried: SmallVec::new(), attempts: 0, pause: self.settings.retry_interval });
+            self.select(Journey {
+                left: None,
+                tried: SmallVec::new(),
+                attempts: 0,
+                pause: self.settings.retry_interval,
+            });
         }
     }
 
@@ -115,7 +120,11 @@ impl PuSession {
 
     fn select(&mut self, journey: Journey) {
         let mut avoid = journey.tried.clone();
-        avoid.extend(journey.left.map(|(pe, _)| pe).into_iter().chain(self.drained.iter().copied()));
+        for pe in journey.left.map(|(pe, _)| pe).into_iter().chain(self.drained.iter().copied()) {
+            if !avoid.contains(&pe) {
+                avoid.push(pe);
+            }
+        }
         self.state = State::Selecting(journey);
         self.effects.push_back(PuEffect::Endpoint(ToEndpoint::Select { avoid }));
     }
@@ -151,7 +160,8 @@ impl PuSession {
     pub(super) fn next_round(&mut self) {
         match std::mem::take(&mut self.state) {
             State::Pausing(journey) => {
-                // A PE that drained may have come back; one that has not is a poor choice, but a choice.
+                // A PE that drained may be back by now.
+                self.drained.clear();
                 self.select(journey);
             }
             other => self.state = other,
@@ -159,7 +169,8 @@ impl PuSession {
     }
 
     pub(super) fn give_up(&mut self) {
-        if let State::Selecting(j) | State::Pausing(j) | State::Connecting(j, ..) | State::Greeting(j, ..) = &self.state {
+        if let State::Selecting(j) | State::Pausing(j) | State::Connecting(j, ..) | State::Greeting(j, ..) = &self.state
+        {
             let tried = j.attempts;
             self.end(Err(SessionError::NoServer { tried }), ByeReason::Closed);
         }
@@ -184,8 +195,6 @@ impl PuSession {
         self.timers.stop(Timer::GiveUp);
         let plain = link.greeting == Greeting::Plain;
         self.event(SessionEvent::Established { pe: target.pe, plain });
-        // A PE that came back from a drain, or was the last one left, is as good as any again.
-        self.drained.retain(|pe| *pe != target.pe);
         let Some((from, cause)) = journey.left else {
             self.deliver(PuItem::Connected(target.clone()));
             self.state = State::Open(link, target);

@@ -114,7 +114,8 @@ impl Link {
 
     /// Both ends offer this.
     pub(super) fn has(&self, feature: Features) -> bool {
-        matches!(&self.greeting, Greeting::Spoken(hello) if hello.features.contains(feature)) && self.features.contains(feature)
+        matches!(&self.greeting, Greeting::Spoken(hello) if hello.features.contains(feature))
+            && self.features.contains(feature)
     }
 
     /// Whether a message of this length can ever go to this peer.
@@ -202,16 +203,33 @@ impl Link {
                 Err(error) => Received::Broken(error.to_string()),
             },
             _ => {
-                let bare = Envelope { ack_wanted: false, resent: false, more_follows: false, acknowledges: None, id: self.expects, ppid };
+                let bare = Envelope {
+                    ack_wanted: false,
+                    resent: false,
+                    more_follows: false,
+                    acknowledges: None,
+                    id: self.expects,
+                    ppid,
+                };
                 self.receive_data(sequence, bare, stream, unordered, data)
             }
         }
     }
 
-    fn receive_data(&mut self, sequence: u64, envelope: Envelope, stream: u16, unordered: bool, data: Bytes) -> Received {
+    fn receive_data(
+        &mut self,
+        sequence: u64,
+        envelope: Envelope,
+        stream: u16,
+        unordered: bool,
+        data: Bytes,
+    ) -> Received {
         let credit = credit(data.len());
         // One message may exceed the window when nothing is untaken, and the peer may not have heard of our window yet.
-        if self.untaken_bytes > 0 && self.untaken_bytes + credit > (self.settings.receive_window as usize).max(WINDOW_BEFORE_HELLO) + self.max_message {
+        if self.untaken_bytes > 0
+            && self.untaken_bytes + credit
+                > (self.settings.receive_window as usize).max(WINDOW_BEFORE_HELLO) + self.max_message
+        {
             return Received::Broken("more data than the receive window".into());
         }
         self.untaken.insert(sequence, credit);

@@ -125,7 +125,14 @@ enum Timer {
 
 impl PeSession {
     /// A session on an association a PU opened to this PE. `acks`: the application acknowledges.
-    pub fn new(settings: SessionSettings, pe: PeId, acks: bool, association: AssociationId, peer: &Peer, now: Time) -> Self {
+    pub fn new(
+        settings: SessionSettings,
+        pe: PeId,
+        acks: bool,
+        association: AssociationId,
+        peer: &Peer,
+        now: Time,
+    ) -> Self {
         let features = if acks { Features::ACKS } else { Features::default() } | Features::HEARTBEAT | Features::DRAIN;
         let mut link = Link::new(association, &settings, features);
         link.up(peer);
@@ -321,7 +328,8 @@ impl PeSession {
             if pending.outgoing.data.len() > self.link.largest() {
                 let largest = self.link.largest();
                 let Some(Pending { send, outgoing, .. }) = self.outbox.take_front() else { break };
-                self.effects.push_back(PeEffect::Outcome(send, Outcome::Returned(outgoing, ReturnReason::TooLong(largest))));
+                self.effects
+                    .push_back(PeEffect::Outcome(send, Outcome::Returned(outgoing, ReturnReason::TooLong(largest))));
             } else if self.link.transmit(id, pending, true) {
                 self.outbox.advance();
             } else {

@@ -15,7 +15,9 @@ use rsp_wire::{PeId, asap};
 use super::failover::Journey;
 use super::link::{Greeting, Link, Received, sendable};
 use super::outbox::{Outbox, Pending};
-use super::{Cause, Message, Outcome, Outgoing, Receipt, ReturnReason, SelectFailure, SendId, SessionError, SessionEvent, Target};
+use super::{
+    Cause, Message, Outcome, Outgoing, Receipt, ReturnReason, SelectFailure, SendId, SessionError, SessionEvent, Target,
+};
 use crate::association::{self, AssociationId, Heartbeat, LostReason, Request};
 use crate::config::SessionSettings;
 
@@ -269,7 +271,8 @@ impl PuSession {
             association::Event::Undelivered(_) => {}
             association::Event::Paused => self.event(SessionEvent::Paused),
             association::Event::Lost(reason) => {
-                let cause = if reason == LostReason::HeartbeatMissed { Cause::HeartbeatMissed } else { Cause::TransportLost };
+                let cause =
+                    if reason == LostReason::HeartbeatMissed { Cause::HeartbeatMissed } else { Cause::TransportLost };
                 self.lost(cause, now);
             }
         }
@@ -339,7 +342,9 @@ impl PuSession {
                 }
             }
             SessionParameter::HeartbeatAck(_) | SessionParameter::Taken { .. } => {}
-            SessionParameter::Drain { milliseconds } => self.drain_asked(Duration::from_millis(milliseconds.into()), now),
+            SessionParameter::Drain { milliseconds } => {
+                self.drain_asked(Duration::from_millis(milliseconds.into()), now)
+            }
             SessionParameter::Bye(reason) => self.bye(reason, now),
         }
     }
@@ -479,14 +484,20 @@ impl PuSession {
 
     pub(super) fn link(&mut self) -> Option<&mut Link> {
         match &mut self.state {
-            State::Connecting(_, link, _) | State::Greeting(_, link, _) | State::Holding(link, _) | State::Open(link, _) => Some(link),
+            State::Connecting(_, link, _)
+            | State::Greeting(_, link, _)
+            | State::Holding(link, _)
+            | State::Open(link, _) => Some(link),
             State::New | State::Selecting(_) | State::Pausing(_) | State::Ended => None,
         }
     }
 
     fn current_pe(&self) -> Option<PeId> {
         match &self.state {
-            State::Connecting(_, _, target) | State::Greeting(_, _, target) | State::Holding(_, target) | State::Open(_, target) => Some(target.pe),
+            State::Connecting(_, _, target)
+            | State::Greeting(_, _, target)
+            | State::Holding(_, target)
+            | State::Open(_, target) => Some(target.pe),
             _ => None,
         }
     }

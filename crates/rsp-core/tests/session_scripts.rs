@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Dialogues of a session in virtual time: `tests/scripts/session/*`. Regenerate with `UPDATE_GOLDENFILES=1`, then read the diff.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use goldenscript::{ArgumentConsumer, Command, Context, Runner};
+use machine::association::{AssociationId, Event, LostReason, Mapping, Peer, Request, Token};
+use machine::{Machine, Output, Time};
+use rsp_core::PPID_ASAP;
+use rsp_core::config::{Profile, SessionSettings};
+use rsp_core::session::*;
+use rsp_wire::asap::{self, Message as Asap};
+use rsp_wire::parameter::{
+    self, ErrorCause, OperationError, PoolElement, RegistrationLife, Transport, TransportUse, UserTransport,
+};
+use rsp_wire::session::{ByeReason, ENVELOPE_PPID, Envelope, Features, Hello, SessionParameter};
+use rsp_wire::{Dialect, PeId, ServerId};
+use smallvec::smallvec;
+
+#[test]
+fn scripts() {
+    for entry in std::fs::read_dir("tests/scripts/session").expect("the scripts are there") {
+        let path = entry.expect("readable").path();
+        goldenscript::run(&mut Script::new(), &path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    }
+}
+
+/// One end of a session; the script plays the application, the endpoint and the peer.
+struct Script {
+    end: End,
+    now: Time,
+    association: u64,
+    sequence: u64,
+    sends: u64,
+    received: Vec<Receipt>,
+}
+
+enum End {
+    None,
+    Pu(PuSession),
+    Pe(PeSession),
+}
+
+impl Script {
+    fn new() -> Self {
+        Script { end: End::None, now: Time::ZERO, association: 0, sequence: 0, sends: 0, received: Vec::new() }
+    }
+
+    fn pu(&mut self, input: PuInput) {
+        let now = self.now;
+        if let End::Pu(machine) = &mut self.end {
+            machine.handle_input(input, now);
+        }
+    }
+
+    fn pe(&mut self, input: PeInput) {
+        let now = self.now;
+        if let End::Pe(machine) = &mut self.end {
+            machine.handle_input(input, now);
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        let id = AssociationId(self.association);
+        self.pu(PuInput::Association(id, event.clone()));
+        self.pe(PeInput::Association(event));
+    }
+
+    fn message(&mut self, ppid: u32, data: Bytes) {
+        let sequence = self.sequence;
+        self.sequence += 1;
+        self.event(Event::Message { sequence, stream: 0, ppid, unordered: false, data });
+    }
+
+    fn control(&mut self, message: Asap) {
+        self.message(PPID_ASAP, message.to_bytes(Dialect::STANDARD).expect("short"));
+    }
+
+    fn session(&mut self, parameter: SessionParameter) {
+        self.control(Asap::Session(asap::Session { parameters: smallvec![parameter], unknown: Vec::new() }));
+    }
+
+    fn wait(&mut self, time: Duration, out: &mut String) {
+        let until = self.now + time;
+        loop {
+            let deadline = self.effects(out);
+            match deadline.filter(|at| *at <= until) {
+                Some(at) => {
+                    self.now = self.now.max(at);
+                    match &mut self.end {
+                        End::Pu(machine) => machine.handle_timeout(self.now),
+                        End::Pe(machine) => machine.handle_timeout(self.now),
+                        End::None => return,
+                    }
+                }
+                None => break,
+            }
+        }
+        self.now = until;
+    }
+
+    fn effects(&mut self, out: &mut String) -> Option<Time> {
+        loop {
+            let line = match &mut self.end {
+                End::None => return None,
+                End::Pu(machine) => match machine.poll_output() {
+                    Output::Wait(deadline) => return deadline,
+                    Output::Effect(effect) => {
+                        if let PuEffect::Association(id, Request::Connect { .. }) = &effect {
+                            (self.association, self.sequence) = (id.0, 0);
+                        }
+                        if let PuEffect::Deliver(PuItem::Data(message)) = &effect {
+                            self.received.push(message.receipt);
+                        }
+                        show_pu(&effect)
+                    }
+                },
+                End::Pe(machine) => match machine.poll_output() {
+                    Output::Wait(deadline) => return deadline,
+                    Output::Effect(effect) => {
+                        if let PeEffect::Deliver(PeItem::Data(message)) = &effect {
+                            self.received.push(message.receipt);
+                        }
+                        show_pe(&effect)
+                    }
+                },
+            };
+            writeln!(out, "[{}] {line}", self.now).expect("a string");
+        }
+    }
+}
+
+/// Arguments with errors that name what is missing.
+struct Args<'a>(ArgumentConsumer<'a>);
+
+impl<'a> Args<'a> {
+    fn next(&mut self) -> Result<&'a str, Box<dyn Error>> {
+        self.0.next_pos().ok_or_else(|| "an argument is missing".into())
+    }
+
+    fn key<T: std::str::FromStr<Err: Error + 'static>>(&mut self, name: &str) -> Result<Option<T>, Box<dyn Error>> {
+        Ok(self.0.take_key(name).map(str::parse).transpose()?)
+    }
+}
+
+impl Runner for Script {
+    type Command = Command;
+
+    fn run(&mut self, command: &Command, _: &Context) -> Result<String, Box<dyn Error>> {
+        let mut out = String::new();
+        let mut args = Args(command.consume_args());
+        let mut settings = SessionSettings::of(Profile::Fast);
+        match command.name.as_str() {
+            // pu [failover=BOOL] [hold=BOOL] [extensions=BOOL] [window=N]
+            "pu" => {
+                let failover = args.key("failover")?.unwrap_or(true);
+                let hold_failover = args.key("hold")?.unwrap_or(false);
+                settings.extensions = args.key("extensions")?.unwrap_or(true);
+                self.end = End::Pu(PuSession::new(settings, PuOptions { failover, hold_failover }, 0xabc));
+                self.pu(PuInput::Start);
+            }
+            // pe [acks=BOOL]
+            "pe" => {
+                let acks = args.key("acks")?.unwrap_or(true);
+                self.association = 1;
+                self.end = End::Pe(PeSession::new(settings, PeId(7), acks, AssociationId(1), &peer(), self.now));
+            }
+            // selected PE | selected none
+            "selected" => {
+                let result = match args.next()? {
+                    "none" => Err(SelectFailure::UnknownPool("no such pool".into())),
+                    "plain-udp" => Ok(element(1, parameter::Protocol::Udp)),
+                    pe => Ok(element(pe.parse()?, parameter::Protocol::Tcp)),
+                };
+                self.pu(PuInput::Endpoint(FromEndpoint::Selected(result)));
+            }
+            "listed" => {
+                let listed = args.next()?.parse()?;
+                self.pu(PuInput::Endpoint(FromEndpoint::Listed(listed)));
+            }
+            "up" => self.event(Event::Up(peer())),
+            "lost" => {
+                let reason = match args.0.next_pos() {
+                    Some("refused") => LostReason::Refused,
+                    Some("silent") => LostReason::HeartbeatMissed,
+                    _ => LostReason::PeerClosed,
+                };
+                self.event(Event::Lost(reason));
+            }
+            "paused" => self.event(Event::Paused),
+            "delivered" => {
+                let token = args.next()?.parse()?;
+                self.event(Event::Delivered(Token(token)));
+            }
+            // hello [answer=BOOL] [acks=BOOL] [count=N] [window=N] [heartbeat=MS] [session=N]
+            "hello" => {
+                let acks = if args.key("acks")?.unwrap_or(true) { Features::ACKS } else { Features(0) };
+                let hello = Hello {
+                    version: 1,
+                    answer: args.key("answer")?.unwrap_or(matches!(self.end, End::Pu(_))),
+                    resumed: false,
+                    features: acks | Features::HEARTBEAT | Features::DRAIN,
+                    session_id: args.key("session")?.unwrap_or(0xabc),
+                    failover_count: args.key("count")?.unwrap_or(0),
+                    heartbeat_ms: args.key("heartbeat")?.unwrap_or(200),
+                    largest_message: args.key("largest")?.unwrap_or(65_455),
+                    receive_window: args.key("window")?.unwrap_or(262_144),
+                    next: 1,
+                };
+                self.session(SessionParameter::Hello(hello));
+            }
+            // data TEXT [id=N] [ack=BOOL] [resent=BOOL] [answers=N]: bare without id
+            "data" => {
+                let text = args.next()?.to_owned();
+                match args.key("id")? {
+                    None => self.message(5, text.into()),
+                    Some(id) => {
+                        let envelope = Envelope {
+                            ack_wanted: args.key("ack")?.unwrap_or(false),
+                            resent: args.key("resent")?.unwrap_or(false),
+                            more_follows: false,
+                            acknowledges: args.key("answers")?,
+                            id,
+                            ppid: 5,
+                        };
+                        self.message(ENVELOPE_PPID, envelope.encode(text.as_bytes()));
+                    }
+                }
+            }
+            "raw" => {
+                let ppid = args.next()?.parse()?;
+                let data = args.next()?.to_owned();
+                self.message(ppid, data.into());
+            }
+            "cookie" => {
+                let cookie = args.next()?.to_owned().into();
+                self.control(Asap::Cookie(asap::Cookie { cookie, unknown: Vec::new() }));
+            }
+            "cookie-echo" => {
+                let cookie = args.next()?.to_owned().into();
+                self.control(Asap::CookieEcho(asap::CookieEcho { cookie, unknown: Vec::new() }));
+            }
+            "unrecognized" => {
+                let error =
+                    OperationError(smallvec![ErrorCause::UnrecognizedMessage(Bytes::from_static(&[0x3f, 0, 0, 4]))]);
+                self.control(Asap::Error(asap::Error { error, unknown: Vec::new() }));
+            }
+            "acked" => {
+                let ids = std::iter::from_fn(|| args.0.next_pos()).map(str::parse).collect::<Result<_, _>>()?;
+                self.session(SessionParameter::Ack(ids));
+            }
+            "heartbeat" => self.session(SessionParameter::Heartbeat(99)),
+            "heartbeat-ack" => self.session(SessionParameter::HeartbeatAck(0)),
+            "drain-asked" => self.session(SessionParameter::Drain { milliseconds: 2000 }),
+            "bye" => {
+                let reason = match args.0.next_pos() {
+                    Some("drained") => ByeReason::Drained,
+                    Some("moved") => ByeReason::Moved,
+                    _ => ByeReason::Closed,
+                };
+                self.session(SessionParameter::Bye(reason));
+            }
+            // send TEXT [ack=BOOL] [failover=BOOL] [answers=INDEX of a received message]
+            "send" => {
+                let data = args.next()?.to_owned();
+                let repeat: usize = args.key("repeat")?.unwrap_or(1);
+                let answers: Option<usize> = args.key("answers")?;
+                let outgoing = Outgoing {
+                    ack: args.key("ack")?.unwrap_or(false),
+                    failover: args.key("failover")?,
+                    answers: answers.map(|index| self.received[index]),
+                    ppid: 5,
+                    ..Outgoing::from(Bytes::from(data.repeat(repeat)))
+                };
+                self.sends += 1;
+                let send = SendId(self.sends);
+                self.pu(PuInput::Send(send, outgoing.clone()));
+                self.pe(PeInput::Send(send, outgoing));
+            }
+            "take" | "ack" => {
+                let index: usize = args.next()?.parse()?;
+                let receipt = self.received[index];
+                if command.name == "take" {
+                    self.pu(PuInput::Taken(receipt));
+                    self.pe(PeInput::Taken(receipt));
+                } else {
+                    self.pu(PuInput::Acknowledge(receipt));
+                    self.pe(PeInput::Acknowledge(receipt));
+                }
+            }
+            "set-cookie" => {
+                let cookie = args.next()?.to_owned().into();
+                self.pe(PeInput::SetCookie(cookie));
+            }
+            "drain" => self.pe(PeInput::Drain(Duration::from_secs(2))),
+            "supersede" => self.pe(PeInput::Supersede),
+            "failover-done" => self.pu(PuInput::FailoverDone),
+            "force-failover" => {
+                let report = args.key("report")?.unwrap_or(false);
+                self.pu(PuInput::ForceFailover { report });
+            }
+            "close" => {
+                self.pu(PuInput::Close);
+                self.pe(PeInput::Close);
+            }
+            "wait" => {
+                let ms = args.next()?.parse()?;
+                self.wait(Duration::from_millis(ms), &mut out);
+            }
+            other => return Err(format!("unknown command {other}").into()),
+        }
+        args.0.reject_next()?;
+        self.effects(&mut out);
+        Ok(out)
+    }
+}
+
+fn peer() -> Peer {
+    Peer {
+        addresses: smallvec!["127.0.0.1:9".parse().expect("an address")],
+        local: "127.0.0.1:8".parse().expect("an address"),
+        mapping: Mapping::Tcp,
+        max_message: 65_519,
+        identity: Default::default(),
+    }
+}
+
+fn element(id: u32, protocol: parameter::Protocol) -> PoolElement {
+    PoolElement {
+        id: PeId(id),
+        home: ServerId(1),
+        life: RegistrationLife(60),
+        user_transport: UserTransport::Ip(Transport {
+            protocol,
+            port: 7000 + id as u16,
+            transport_use: if protocol == parameter::Protocol::Tcp {
+                TransportUse::DATA_PLUS_CONTROL
+            } else {
+                TransportUse::DATA_ONLY
+            },
+            addresses: smallvec!["192.0.2.1".parse().expect("an address")],
+        }),
+        policy: parameter::Policy::RoundRobin,
+        asap_transport: None,
+        unknown: Vec::new(),
+    }
+}
+
+fn show_pu(effect: &PuEffect) -> String {
+    match effect {
+        PuEffect::Association(id, request) => show_request(id.0, request),
+        PuEffect::Endpoint(request) => format!("endpoint: {request:?}"),
+        PuEffect::Deliver(PuItem::Data(message)) => show_message(message),
+        PuEffect::Deliver(PuItem::Failover { from, to, cause, cookie_sent }) => {
+            format!("deliver: failover from {} to {} ({cause}), cookie sent: {cookie_sent}", from.0, to.pe.0)
+        }
+        PuEffect::Deliver(PuItem::Connected(target)) => format!("deliver: connected to {}", target.pe.0),
+        PuEffect::Deliver(PuItem::Drain) => "deliver: drain".into(),
+        PuEffect::Outcome(send, outcome) => show_outcome(*send, outcome),
+        PuEffect::Ended(result) => match result {
+            Ok(()) => "ended".into(),
+            Err(error) => format!("ended: {error}"),
+        },
+        PuEffect::Event(event) => format!("event: {event:?}"),
+    }
+}
+
+fn show_pe(effect: &PeEffect) -> String {
+    match effect {
+        PeEffect::Association(request) => show_request(1, request),
+        PeEffect::Deliver(PeItem::Data(message)) => show_message(message),
+        PeEffect::Deliver(PeItem::Cookie(cookie)) => format!("deliver: cookie {:?}", String::from_utf8_lossy(cookie)),
+        PeEffect::Outcome(send, outcome) => show_outcome(*send, outcome),
+        PeEffect::Greeted { session_id, failover_count } => {
+            format!("greeted: session {session_id:#x}, failover count {failover_count}")
+        }
+        PeEffect::Ended(end) => format!("ended: {end}"),
+        PeEffect::Event(event) => format!("event: {event:?}"),
+    }
+}
+
+fn show_message(message: &Message) -> String {
+    let mut line = format!("deliver: data {} id={}", text(&message.data), message.id);
+    for (flag, name) in [(message.ack_wanted, "ack wanted"), (message.resent, "resent")] {
+        if flag {
+            line += &format!(", {name}");
+        }
+    }
+    line
+}
+
+fn show_outcome(send: SendId, outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Acknowledged(pe) => format!("outcome of send {}: acknowledged by {}", send.0, pe.0),
+        Outcome::Delivered(pe) => format!("outcome of send {}: delivered to {}", send.0, pe.0),
+        Outcome::Returned(outgoing, reason) => {
+            format!("outcome of send {}: {} returned: {reason}", send.0, text(&outgoing.data))
+        }
+    }
+}
+
+fn show_request(id: u64, request: &Request) -> String {
+    let what = match request {
+        Request::Connect { to, .. } => format!("connect {}", to[0]),
+        Request::Send { ppid: PPID_ASAP, data, stream: 0, unordered: false, .. } => {
+            let decoded = Asap::decode(data).expect("what we send is right").message;
+            match decoded {
+                Asap::Session(session) => format!("{:?}", session.parameters[0]),
+                Asap::Cookie(cookie) => format!("ASAP_COOKIE {}", text(&cookie.cookie)),
+                Asap::CookieEcho(cookie) => format!("ASAP_COOKIE_ECHO {}", text(&cookie.cookie)),
+                other => format!("{} {other:?}", other.name()),
+            }
+        }
+        Request::Send { ppid: ENVELOPE_PPID, data, token, .. } => {
+            let (envelope, data) = Envelope::decode(data).expect("what we send is right");
+            let Envelope { ack_wanted, resent, acknowledges, id, .. } = envelope;
+            format!(
+                "envelope {} id={id} ack={ack_wanted} resent={resent} answers={acknowledges:?} (token {})",
+                text(&data),
+                token.0
+            )
+        }
+        Request::Send { data, token, .. } => format!("bare {} (token {})", text(data), token.0),
+        other => format!("{other:?}"),
+    };
+    format!("-> {id} {what}")
+}
+
+fn text(data: &Bytes) -> String {
+    match data.len() {
+        0..=40 => format!("{:?}", String::from_utf8_lossy(data)),
+        len => format!("({len} bytes)"),
+    }
+}
