@@ -4,7 +4,7 @@
 //! - [`asap`]: the 14 messages of RFC 5352 §2.2, and `ASAP_SESSION` of `docs/session-wire.md`
 //! - [`enrp`]: the 10 messages of RFC 5353 §2
 //! - [`parameter`]: the parameters of RFC 5354 §3, the policies of RFC 5356 and the option 0x803f
-//! - [`describe`]: any message as a tree of names and values
+//! - [`mod@describe`]: any message as a tree of names and values
 //! - [`session`]: the session parameters and the data envelope of `docs/session-wire.md`
 #![forbid(unsafe_code)]
 
