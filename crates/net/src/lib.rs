@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Everything that touches the network: sockets, the clock, the loop that drives the cores, and capture files.
-
 //!
 //! An [`Association`] carries messages between two hosts, in the terms of RFC 6458. What it reports are the
 //! [events](machine::association::Event) the cores hear. Which transport carries it is its own business: one file and one
 //! arm of an enum each. A [`Listener`] accepts them.
 
 mod association;
+mod associations;
 pub mod capture;
 mod clock;
 mod event;
@@ -17,6 +17,7 @@ pub mod shim;
 mod tcp;
 
 pub use association::Association;
+pub use associations::Associations;
 pub use clock::Clock;
 pub use interfaces::host_addresses;
 pub use listener::{BindError, Listener};

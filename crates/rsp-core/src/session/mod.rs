@@ -23,7 +23,7 @@ use rsp_wire::parameter::{self, PoolElement, TransportUse, UserTransport};
 use crate::association::{AssociationId, Protocol};
 
 pub use event::SessionEvent;
-pub use pe_session::{PeEffect, PeInput, PeItem, PeSession};
+pub use pe_session::{PeEffect, PeEnd, PeInput, PeItem, PeSession};
 pub use pu_session::{FromEndpoint, PuEffect, PuInput, PuItem, PuOptions, PuSession, ToEndpoint};
 
 /// The application's own number for a send; comes back with its [`Outcome`].

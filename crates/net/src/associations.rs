@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The few associations of one machine: what it asks is done, what happens on any of them comes out.
+
+use std::task::{Context, Poll};
+
+use machine::association::{AssociationId, Event, Request};
+
+use crate::{Association, Options};
+
+/// Associations by the identifiers their machine gave them. Meant for a handful: every wake-up looks at each.
+#[derive(Debug)]
+pub struct Associations {
+    options: Options,
+    live: Vec<(AssociationId, Association)>,
+    /// Sends that could not even be queued.
+    failed: Vec<(AssociationId, Event)>,
+}
+
+impl Associations {
+    /// None yet; those that are opened get these options.
+    pub fn new(options: Options) -> Self {
+        Associations { options, live: Vec::new(), failed: Vec::new() }
+    }
+
+    /// Takes over an association that was accepted.
+    pub fn adopt(&mut self, id: AssociationId, association: Association) {
+        self.live.push((id, association));
+    }
+
+    /// Does what a machine asks. Requests for an association that is gone are ignored.
+    pub fn perform(&mut self, id: AssociationId, request: Request) {
+        if let Request::Connect { to, .. } = request {
+            return self.live.push((id, Association::connect(to.to_vec(), self.options)));
+        }
+        let Some(index) = self.live.iter().position(|(live, _)| *live == id) else { return };
+        let association = &mut self.live[index].1;
+        match request {
+            Request::Connect { .. } => {}
+            Request::Send { stream, ppid, unordered, token, data } => {
+                if association.send(stream, ppid, unordered, token, data).is_err() {
+                    self.failed.push((id, Event::Undelivered(token)));
+                }
+            }
+            Request::Taken { sequence } => association.taken(sequence),
+            Request::Heartbeat(heartbeat) => association.set_heartbeat(heartbeat),
+            Request::Probe => association.probe(),
+            Request::Close => {
+                let (_, association) = self.live.swap_remove(index);
+                tokio::spawn(association.finish());
+            }
+            Request::Abort => {
+                let (_, mut association) = self.live.swap_remove(index);
+                association.abort();
+            }
+        }
+    }
+
+    /// What happens next on any of them. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> (AssociationId, Event) {
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// [`next`](Self::next) in poll form.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(AssociationId, Event)> {
+        if let Some(event) = self.failed.pop() {
+            return Poll::Ready(event);
+        }
+        for index in 0..self.live.len() {
+            let (id, association) = &mut self.live[index];
+            if let Poll::Ready(event) = association.poll_next(cx) {
+                let id = *id;
+                if matches!(event, Event::Lost(_)) {
+                    self.live.swap_remove(index);
+                }
+                return Poll::Ready((id, event));
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Ends all of them in order, in the background.
+    pub fn close_all(&mut self) {
+        for (_, association) in self.live.drain(..) {
+            tokio::spawn(association.finish());
+        }
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Settings of the library: builder > `RSERPOOL_*` > `/etc/rserpool/client.toml` > profile.
+
+use std::path::{Path, PathBuf};
+
+use rsp_core::config::{EndpointSettings, Profile, SessionSettings};
+use serde::Deserialize;
+
+use crate::{Error, Result};
+
+/// What a [`PoolUser`](crate::PoolUser) and everything it makes works with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Registrars to ask, `host[:port]`, port 3863 if none is given.
+    pub registrars: Vec<String>,
+    /// The profile the values come from.
+    pub profile: Profile,
+    /// Towards registrars.
+    pub endpoint: EndpointSettings,
+    /// Between pool user and pool element.
+    pub session: SessionSettings,
+}
+
+impl Config {
+    /// The values of a profile; a registrar on this host.
+    pub fn of(profile: Profile) -> Self {
+        Config {
+            registrars: Vec::new(),
+            profile,
+            endpoint: EndpointSettings::of(profile),
+            session: SessionSettings::of(profile),
+        }
+    }
+
+    /// What environment and `/etc/rserpool/client.toml` (or the file `RSERPOOL_CONFIG` names) say.
+    ///
+    /// # Errors
+    /// [`Error::Config`] names the file, the place and the mistake.
+    pub fn load() -> Result<Self> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        let file = match variable("RSERPOOL_CONFIG") {
+            Some(path) => Some(File::read(Path::new(&path))?),
+            None if Path::new(DEFAULT_FILE).exists() => Some(File::read(&PathBuf::from(DEFAULT_FILE))?),
+            None => None,
+        }
+        .unwrap_or_default();
+        let profile = match variable("RSERPOOL_PROFILE").or(file.profile) {
+            Some(name) => name.parse().map_err(Error::Config)?,
+            None => Profile::default(),
+        };
+        let mut config = Config::of(profile);
+        config.registrars = match variable("RSERPOOL_REGISTRARS") {
+            Some(list) => list.split(',').map(|r| r.trim().to_owned()).filter(|r| !r.is_empty()).collect(),
+            None => file.registrars,
+        };
+        for (name, value) in file.endpoint {
+            config.endpoint.set(&name, &plain(&value)).map_err(|e| Error::Config(format!("[endpoint] {e}")))?;
+        }
+        for (name, value) in file.session {
+            config.session.set(&name, &plain(&value)).map_err(|e| Error::Config(format!("[session] {e}")))?;
+        }
+        Ok(config)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config::of(Profile::default())
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    profile: Option<String>,
+    registrars: Vec<String>,
+    endpoint: toml::Table,
+    session: toml::Table,
+}
+
+impl File {
+    fn read(path: &Path) -> Result<File> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::Config(format!("{}: {e}", path.display())))?;
+        toml::from_str(&text).map_err(|e| Error::Config(format!("{}: {e}", path.display())))
+    }
+}
+
+/// A TOML value as the settings take it: strings without quotes.
+fn plain(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+const DEFAULT_FILE: &str = "/etc/rserpool/client.toml";

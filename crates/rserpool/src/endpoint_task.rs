@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The task that drives the process's endpoint: one per [`PoolUser`](crate::PoolUser), shared by all its sessions and pool elements.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use machine::association::{AssociationId, Event as AssociationEvent};
+use machine::{Machine, Output};
+use net::{Associations, Clock};
+use rsp_core::endpoint::{
+    Command, Effect, Endpoint, Event, Freshness, Home, Input, Pool, Register, RegisterError, RegistrationId, Reply,
+    RequestId, Resolution, ResolveError,
+};
+use rsp_core::session::SessionEvent;
+use rsp_wire::parameter::{OperationError, Policy, PoolElement, UserTransport};
+use rsp_wire::{PeId, PoolHandle};
+use smallvec::SmallVec;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::Config;
+use crate::task::{Wake, registrar_options, wake};
+
+type Answer<T> = Box<dyn FnOnce(Result<T, ResolveError>) + Send>;
+type News = Box<dyn FnMut(&Arc<Pool>, bool) -> bool + Send>;
+
+/// What the process asks its endpoint. Answers come through closures, so that whoever asks need not have a task of its own.
+pub(crate) enum Ask {
+    Resolve {
+        pool: PoolHandle,
+        items: u32,
+        freshness: Freshness,
+        answer: Answer<Resolution>,
+    },
+    Select {
+        pool: PoolHandle,
+        avoid: SmallVec<[PeId; 4]>,
+        answer: Answer<Arc<PoolElement>>,
+    },
+    /// `news` is called with each news until it answers `false`.
+    Watch {
+        pool: PoolHandle,
+        news: News,
+    },
+    Report {
+        pool: PoolHandle,
+        pe_id: PeId,
+    },
+    /// `news` hears what becomes of the registration.
+    Register {
+        register: Register,
+        news: UnboundedSender<Registration>,
+    },
+    Update {
+        registration: RegistrationId,
+        policy: Option<Policy>,
+        user_transport: Option<UserTransport>,
+    },
+    Deregister {
+        registration: RegistrationId,
+    },
+    /// A registrar opened this association to our listener; its first events go along.
+    Adopt {
+        association: Box<net::Association>,
+        first: Vec<AssociationEvent>,
+    },
+}
+
+/// What becomes of a registration.
+#[derive(Debug, Clone)]
+pub(crate) enum Registration {
+    Registered { home: Home, warning: Option<OperationError> },
+    Failed { error: RegisterError, ended: bool },
+    Deregistered,
+}
+
+/// The way to the endpoint's task, which ends with the last of them.
+#[derive(Debug, Clone)]
+pub(crate) struct EndpointHandle(UnboundedSender<Ask>);
+
+impl std::fmt::Debug for Ask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ask")
+    }
+}
+
+impl EndpointHandle {
+    /// Starts the task.
+    pub(crate) fn start(
+        config: &Config,
+        registrars: Vec<rsp_core::endpoint::RegistrarAddress>,
+        seed: u64,
+        clock: Clock,
+    ) -> Self {
+        let (asks, from_process) = unbounded_channel();
+        let task = Task {
+            machine: Endpoint::new(config.endpoint.clone(), registrars, seed),
+            associations: Associations::new(registrar_options(&config.endpoint)),
+            clock,
+            next_request: 0,
+            next_accepted: 1,
+            resolves: HashMap::new(),
+            selects: HashMap::new(),
+            watches: HashMap::new(),
+            registrations: HashMap::new(),
+        };
+        tokio::spawn(task.run(from_process));
+        EndpointHandle(asks)
+    }
+
+    pub(crate) fn ask(&self, ask: Ask) {
+        // The task lives as long as this handle; if its runtime is shutting down, answers are dropped with it.
+        let _ = self.0.send(ask);
+    }
+
+    /// A fact of a session, for whoever looks at the process as a whole.
+    pub(crate) fn observe(&self, event: &SessionEvent) {
+        tracing::trace!(?event, "session event");
+    }
+}
+
+struct Task {
+    machine: Endpoint,
+    associations: Associations,
+    clock: Clock,
+    next_request: u64,
+    next_accepted: u64,
+    resolves: HashMap<RequestId, Answer<Resolution>>,
+    selects: HashMap<RequestId, Answer<Arc<PoolElement>>>,
+    watches: HashMap<PoolHandle, Vec<News>>,
+    registrations: HashMap<RegistrationId, UnboundedSender<Registration>>,
+}
+
+impl Task {
+    async fn run(mut self, mut asks: UnboundedReceiver<Ask>) {
+        loop {
+            let deadline = self.perform();
+            match wake(&mut self.associations, &mut asks, deadline, self.clock).await {
+                Wake::Association(id, event) => self.input(Input::Association(id, event)),
+                Wake::Command(ask) => self.asked(ask),
+                Wake::Abandoned => break,
+                Wake::Timeout => self.machine.handle_timeout(self.clock.now()),
+            }
+        }
+        self.associations.close_all();
+    }
+
+    fn input(&mut self, input: Input) {
+        self.machine.handle_input(input, self.clock.now());
+    }
+
+    fn command(&mut self, command: Command) {
+        self.input(Input::Command(command));
+    }
+
+    fn request(&mut self) -> RequestId {
+        self.next_request += 1;
+        RequestId(self.next_request)
+    }
+
+    fn asked(&mut self, ask: Ask) {
+        match ask {
+            Ask::Resolve { pool, items, freshness, answer } => {
+                let request = self.request();
+                self.resolves.insert(request, answer);
+                self.command(Command::Resolve { request, pool, items, freshness });
+            }
+            Ask::Select { pool, avoid, answer } => {
+                let request = self.request();
+                self.selects.insert(request, answer);
+                self.command(Command::Select { request, pool, avoid });
+            }
+            Ask::Watch { pool, news } => {
+                self.watches.entry(pool.clone()).or_default().push(news);
+                self.command(Command::Watch { pool });
+            }
+            Ask::Report { pool, pe_id } => self.command(Command::Report { pool, pe_id }),
+            Ask::Register { register, news } => {
+                self.registrations.insert(register.registration, news);
+                self.command(Command::Register(register));
+            }
+            Ask::Update { registration, policy, user_transport } => {
+                self.command(Command::Update { registration, policy, user_transport });
+            }
+            Ask::Deregister { registration } => self.command(Command::Deregister { registration }),
+            Ask::Adopt { association, first } => {
+                let id = AssociationId(self.next_accepted);
+                self.next_accepted += 2;
+                self.associations.adopt(id, *association);
+                for event in first {
+                    self.input(Input::Association(id, event));
+                }
+            }
+        }
+    }
+
+    /// Does what the machine wants, and answers its deadline.
+    fn perform(&mut self) -> Option<machine::Time> {
+        loop {
+            match self.machine.poll_output() {
+                Output::Wait(deadline) => return deadline,
+                Output::Effect(Effect::Association(id, request)) => self.associations.perform(id, request),
+                Output::Effect(Effect::Reply(reply)) => self.reply(reply),
+                Output::Effect(Effect::Event(event)) => log(&event),
+            }
+        }
+    }
+
+    fn reply(&mut self, reply: Reply) {
+        match reply {
+            Reply::Resolved { request, result } => {
+                if let Some(answer) = self.resolves.remove(&request) {
+                    answer(result);
+                }
+            }
+            Reply::Selected { request, result } => {
+                if let Some(answer) = self.selects.remove(&request) {
+                    answer(result);
+                }
+            }
+            Reply::PoolChanged { pool, gone } => {
+                let Some(watches) = self.watches.get_mut(&pool.handle) else { return };
+                let before = watches.len();
+                watches.retain_mut(|news| news(&pool, gone));
+                let ended = before - watches.len();
+                if watches.is_empty() {
+                    self.watches.remove(&pool.handle);
+                }
+                for _ in 0..ended {
+                    self.command(Command::Unwatch { pool: pool.handle.clone() });
+                }
+            }
+            Reply::Registered { registration, home, warning, .. } => {
+                self.tell(registration, Registration::Registered { home, warning })
+            }
+            Reply::RegistrationFailed { registration, error, ended } => {
+                self.tell(registration, Registration::Failed { error, ended });
+                if ended {
+                    self.registrations.remove(&registration);
+                }
+            }
+            Reply::Unregistered { .. } => {}
+            Reply::Deregistered { registration, .. } => {
+                self.tell(registration, Registration::Deregistered);
+                self.registrations.remove(&registration);
+            }
+        }
+    }
+
+    fn tell(&self, registration: RegistrationId, news: Registration) {
+        if let Some(listener) = self.registrations.get(&registration) {
+            // A pool element that was dropped does not listen any more; its deregistration goes on.
+            let _ = listener.send(news);
+        }
+    }
+}
+
+/// One line per fact.
+fn log(event: &Event) {
+    match event {
+        Event::HomeAdopted { home, cause } => tracing::info!(registrar = %home.address, ?cause, "home registrar"),
+        Event::HomeLost { home, reason } => {
+            tracing::warn!(registrar = %home.address, %reason, "lost the home registrar")
+        }
+        Event::HuntFailed { tried, next } => tracing::warn!(tried, ?next, "no registrar answers"),
+        Event::Unregistered { pool, pe_id } => {
+            tracing::warn!(%pool, %pe_id, "the registrar removed this pool element; registering anew")
+        }
+        Event::ErrorReceived { from, error } => tracing::warn!(%from, ?error, "the registrar did not understand us"),
+        Event::BadMessage { from, reason } => tracing::warn!(%from, reason, "bad message from the registrar"),
+        other => tracing::debug!(event = ?other, "endpoint"),
+    }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What can go wrong, and what to do about it.
+
+use rsp_core::endpoint::{RegisterError, ResolveError};
+use rsp_core::session::{SelectFailure, SessionError};
+use rsp_wire::PoolHandle;
+use rsp_wire::parameter::OperationError;
+
+/// Result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of this crate.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No registrar answers.
+    #[error("{0}")]
+    NoRegistrar(String),
+    /// The registrar knows no such pool.
+    #[error("unknown pool \"{pool}\": {detail}")]
+    UnknownPool {
+        /// Its name.
+        pool: PoolHandle,
+        /// Who said so.
+        detail: String,
+    },
+    /// No PE of the pool could be reached.
+    #[error("no server of pool \"{pool}\" answers: {tried} connection attempts failed")]
+    NoServer {
+        /// The pool.
+        pool: PoolHandle,
+        /// Attempts.
+        tried: u32,
+    },
+    /// The registrar rejected it and would do so again.
+    #[error("the registrar rejected it: {0:?}")]
+    Rejected(OperationError),
+    /// The mapping has no such thing.
+    #[error("{feature} is not available on the {mapping} mapping")]
+    NotAvailable {
+        /// What.
+        feature: &'static str,
+        /// Where.
+        mapping: &'static str,
+    },
+    /// A message is larger than the mapping carries; nothing was sent.
+    #[error("{len} bytes are more than the {max} this session carries in one message")]
+    TooLong {
+        /// Its length.
+        len: usize,
+        /// The largest.
+        max: usize,
+    },
+    /// A message has at least one byte.
+    #[error(
+        "a message has at least one byte, and a payload protocol identifier other than ASAP's and the session envelope's"
+    )]
+    BadMessage,
+    /// Time ran out.
+    #[error("{what} took longer than expected")]
+    Timeout {
+        /// What was waited for.
+        what: &'static str,
+    },
+    /// The session, or the pool element, has ended.
+    #[error("closed")]
+    Closed,
+    /// The peer is gone.
+    #[error("the peer is gone: {0}")]
+    Lost(String),
+    /// A setting or argument is wrong.
+    #[error("{0}")]
+    Config(String),
+    /// The system said no.
+    #[error("{0}")]
+    Io(String),
+}
+
+impl Error {
+    /// The exit code of a program that ends with this error: 1 failed, 2 usage, 3 no registrar, 4 not found, 7 timeout.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Config(_) => 2,
+            Error::NoRegistrar(_) => 3,
+            Error::UnknownPool { .. } | Error::NoServer { .. } => 4,
+            Error::Timeout { .. } => 7,
+            _ => 1,
+        }
+    }
+
+    pub(crate) fn resolve(error: ResolveError) -> Error {
+        match error {
+            ResolveError::NoRegistrar { .. } => Error::NoRegistrar(error.to_string()),
+            ResolveError::UnknownPool { ref pool, .. } => {
+                Error::UnknownPool { pool: pool.clone(), detail: error.to_string() }
+            }
+            ResolveError::Rejected { error, .. } => Error::Rejected(error),
+            ResolveError::Timeout { .. } => Error::NoRegistrar(error.to_string()),
+            other => Error::Config(other.to_string()),
+        }
+    }
+
+    pub(crate) fn register(error: RegisterError) -> Error {
+        match error {
+            RegisterError::NoRegistrar { .. } => Error::NoRegistrar(error.to_string()),
+            RegisterError::Rejected { error, .. } => Error::Rejected(error),
+            other => Error::Config(other.to_string()),
+        }
+    }
+
+    pub(crate) fn session(error: SessionError, pool: &PoolHandle) -> Error {
+        match error {
+            SessionError::NoServer { tried } => Error::NoServer { pool: pool.clone(), tried },
+            SessionError::Select(SelectFailure::NoRegistrar(text)) => Error::NoRegistrar(text),
+            SessionError::Select(SelectFailure::UnknownPool(text)) => {
+                Error::UnknownPool { pool: pool.clone(), detail: text }
+            }
+            SessionError::Select(SelectFailure::Other(text)) => Error::Config(text),
+            SessionError::NoMapping => Error::NotAvailable { feature: "a session", mapping: "NO_MAPPING" },
+            SessionError::Failed(cause) => Error::Lost(cause.to_string()),
+        }
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Error::Io(error.to_string())
+    }
+}

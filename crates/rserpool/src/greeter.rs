@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Who opened an association to a pool element? A registrar says KEEP_ALIVE first; everyone else wants a session.
+
+use bytes::Bytes;
+use machine::association::{AssociationId, Event, Peer};
+use net::{Associations, Clock};
+use rsp_core::config::SessionSettings;
+use rsp_core::{PPID_ASAP, session::PeInput, session::PeSession as Core};
+use rsp_wire::{PeId, asap};
+
+use machine::Machine;
+
+/// What a newly accepted association turned out to be.
+pub(crate) enum Role {
+    Registrar {
+        association: Box<net::Association>,
+        first: Vec<Event>,
+    },
+    PoolUser {
+        machine: Box<Core>,
+        associations: Associations,
+        peer: Peer,
+    },
+    /// It ended before it said anything.
+    Nobody,
+}
+
+/// The association's identifier in its session.
+pub(crate) const ACCEPTED: AssociationId = AssociationId(1);
+
+/// Waits for the first message, at most `hello_wait` after the association is up.
+pub(crate) async fn greet(
+    mut association: net::Association,
+    settings: SessionSettings,
+    options: net::Options,
+    pe: PeId,
+    acks: bool,
+    clock: Clock,
+) -> Role {
+    let peer = match association.next().await {
+        Event::Up(peer) => peer,
+        _ => return Role::Nobody,
+    };
+    let first = tokio::time::timeout(settings.hello_wait, association.next()).await;
+    if let Ok(Event::Message { ppid: PPID_ASAP, data, .. }) = &first
+        && is_keep_alive(data)
+    {
+        return Role::Registrar {
+            association: Box::new(association),
+            first: vec![Event::Up(peer), first.expect("matched above")],
+        };
+    }
+    let mut machine = Core::new(settings, pe, acks, ACCEPTED, &peer, clock.now());
+    match first {
+        Ok(Event::Lost(_)) => return Role::Nobody,
+        Ok(event) => machine.handle_input(PeInput::Association(event), clock.now()),
+        // Silence: the application may want to speak first.
+        Err(_) => {}
+    }
+    let mut associations = Associations::new(options);
+    associations.adopt(ACCEPTED, association);
+    Role::PoolUser { machine: Box::new(machine), associations, peer }
+}
+
+fn is_keep_alive(data: &Bytes) -> bool {
+    matches!(asap::Message::decode(data), Ok(decoded) if matches!(decoded.message, asap::Message::EndpointKeepAlive(_)))
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What both ends of a session share: the way to the task that drives it, and the send window.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rsp_core::session::{Outcome as CoreOutcome, Receipt, SendId};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::message::{Outgoing, Sent};
+use crate::{Error, Result};
+
+/// What the application asks of the task that drives its session.
+#[derive(Debug)]
+pub(crate) enum Command<Own> {
+    Send {
+        send: SendId,
+        outgoing: rsp_core::session::Outgoing,
+        done: Done,
+    },
+    Taken(Receipt),
+    Acknowledge(Receipt),
+    /// What only one of the two ends knows.
+    Own(Own),
+}
+
+/// Where the outcome of a send goes; holds its place in the send window until then.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) outcome: oneshot::Sender<CoreOutcome>,
+    _window: Option<OwnedSemaphorePermit>,
+}
+
+/// The application's way to its session.
+#[derive(Debug)]
+pub(crate) struct Handle<Own> {
+    pub(crate) commands: UnboundedSender<Command<Own>>,
+    window: Arc<Semaphore>,
+    window_size: usize,
+    next_send: AtomicU64,
+    max_message: usize,
+}
+
+impl<Own> Handle<Own> {
+    pub(crate) fn new(commands: UnboundedSender<Command<Own>>, window_size: usize) -> Arc<Self> {
+        let window_size = window_size.clamp(1, u32::MAX as usize);
+        Arc::new(Handle {
+            commands,
+            window: Arc::new(Semaphore::new(window_size)),
+            window_size,
+            next_send: AtomicU64::new(1),
+            max_message: net::MAX_MESSAGE - 64,
+        })
+    }
+
+    /// Waits for room in the window, then hands the message to the session. Dropped early it has sent nothing.
+    pub(crate) async fn send(&self, outgoing: Outgoing, answers: Option<Receipt>) -> Result<Sent> {
+        self.check(&outgoing)?;
+        let room = outgoing.data.len().max(64).min(self.window_size) as u32;
+        let window = Arc::clone(&self.window).acquire_many_owned(room).await.map_err(|_| Error::Closed)?;
+        self.submit(outgoing, answers, Some(window))
+    }
+
+    /// Hands the message to the session without waiting for room: for the failover callback, which the resends wait for.
+    pub(crate) fn send_now(&self, outgoing: Outgoing) -> Result<Sent> {
+        self.check(&outgoing)?;
+        self.submit(outgoing, None, None)
+    }
+
+    fn submit(
+        &self,
+        outgoing: Outgoing,
+        answers: Option<Receipt>,
+        window: Option<OwnedSemaphorePermit>,
+    ) -> Result<Sent> {
+        let send = SendId(self.next_send.fetch_add(1, Ordering::Relaxed));
+        let (outcome, sent) = oneshot::channel();
+        let done = Done { outcome, _window: window };
+        let command = Command::Send { send, outgoing: outgoing.into_core(answers), done };
+        self.commands.send(command).map_err(|_| Error::Closed)?;
+        Ok(Sent(sent))
+    }
+
+    fn check(&self, outgoing: &Outgoing) -> Result<()> {
+        let len = outgoing.data.len();
+        if len > self.max_message {
+            return Err(Error::TooLong { len, max: self.max_message });
+        }
+        if len == 0 || outgoing.ppid == rsp_core::PPID_ASAP || outgoing.ppid == rsp_wire::session::ENVELOPE_PPID {
+            return Err(Error::BadMessage);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn own(&self, command: Own) -> Result<()> {
+        self.commands.send(Command::Own(command)).map_err(|_| Error::Closed)
+    }
+
+    pub(crate) fn taken(&self, receipt: Receipt) {
+        // An error means that the session is over, and nobody waits for this any more.
+        let _ = self.commands.send(Command::Taken(receipt));
+    }
+}

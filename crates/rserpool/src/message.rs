@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Messages and what becomes of them.
+
+use std::fmt;
+use std::future::Future;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use rsp_core::session::{Outcome as CoreOutcome, Receipt};
+use rsp_wire::PeId;
+use tokio::sync::oneshot;
+
+use crate::handle::{Command, Handle};
+use crate::pe_session::PeCommand;
+use crate::session::{Failover, PuCommand};
+use crate::{Error, Result, ReturnReason};
+
+/// A message to send; made from `&str`, `String`, `Vec<u8>`, `Bytes`, or a received [`Message`], whose stream and PPID it keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "give it to send"]
+pub struct Outgoing {
+    /// User data, at least one byte.
+    pub data: Bytes,
+    pub(crate) stream: u16,
+    pub(crate) unordered: bool,
+    pub(crate) ppid: u32,
+    pub(crate) ack: bool,
+    pub(crate) failover: Option<bool>,
+}
+
+impl Outgoing {
+    /// A message on stream 0, ordered, PPID 0, without acknowledgement.
+    pub fn new(data: impl Into<Bytes>) -> Self {
+        Outgoing { data: data.into(), stream: 0, unordered: false, ppid: 0, ack: false, failover: None }
+    }
+
+    /// Its outcome is to be the word of the peer's application, [`Outcome::Acknowledged`].
+    pub fn ack(mut self) -> Self {
+        self.ack = true;
+        self
+    }
+
+    /// It comes back as [`Outcome::Returned`] when its server fails, instead of going to another.
+    pub fn no_failover(mut self) -> Self {
+        self.failover = Some(false);
+        self
+    }
+
+    /// It goes to another server when its server fails, even in a session without failover.
+    pub fn failover(mut self) -> Self {
+        self.failover = Some(true);
+        self
+    }
+
+    /// The stream it keeps its order on.
+    pub fn stream(mut self, stream: u16) -> Self {
+        self.stream = stream;
+        self
+    }
+
+    /// It need not keep its place.
+    pub fn unordered(mut self) -> Self {
+        self.unordered = true;
+        self
+    }
+
+    /// The application's payload protocol identifier.
+    pub fn ppid(mut self, ppid: u32) -> Self {
+        self.ppid = ppid;
+        self
+    }
+
+    pub(crate) fn into_core(self, answers: Option<Receipt>) -> rsp_core::session::Outgoing {
+        rsp_core::session::Outgoing {
+            data: self.data,
+            stream: self.stream,
+            unordered: self.unordered,
+            ppid: self.ppid,
+            ack: self.ack,
+            failover: self.failover,
+            answers,
+        }
+    }
+
+    fn from_core(outgoing: rsp_core::session::Outgoing) -> Self {
+        let rsp_core::session::Outgoing { data, stream, unordered, ppid, ack, failover, .. } = outgoing;
+        Outgoing { data, stream, unordered, ppid, ack, failover }
+    }
+}
+
+impl From<Bytes> for Outgoing {
+    fn from(data: Bytes) -> Self {
+        Outgoing::new(data)
+    }
+}
+
+impl From<Vec<u8>> for Outgoing {
+    fn from(data: Vec<u8>) -> Self {
+        Outgoing::new(data)
+    }
+}
+
+impl From<String> for Outgoing {
+    fn from(text: String) -> Self {
+        Outgoing::new(text)
+    }
+}
+
+impl From<&str> for Outgoing {
+    fn from(text: &str) -> Self {
+        Outgoing::new(Bytes::copy_from_slice(text.as_bytes()))
+    }
+}
+
+impl From<Message> for Outgoing {
+    fn from(message: Message) -> Self {
+        let m = message.inner;
+        Outgoing { data: m.data, stream: m.stream, unordered: m.unordered, ppid: m.ppid, ack: false, failover: None }
+    }
+}
+
+/// What became of a send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The application of this PE acknowledged it, or answered it.
+    Acknowledged(PeId),
+    /// The transport of this PE delivered it and its application took it.
+    Delivered(PeId),
+    /// It was not delivered as far as is known, and is not sent again.
+    Returned(Outgoing, ReturnReason),
+}
+
+impl From<CoreOutcome> for Outcome {
+    fn from(outcome: CoreOutcome) -> Self {
+        match outcome {
+            CoreOutcome::Acknowledged(pe) => Outcome::Acknowledged(pe),
+            CoreOutcome::Delivered(pe) => Outcome::Delivered(pe),
+            CoreOutcome::Returned(outgoing, reason) => Outcome::Returned(Outgoing::from_core(outgoing), reason),
+        }
+    }
+}
+
+/// A message accepted into the window; `.await` gives its [`Outcome`]. Dropping it is fine: what comes back then shows up as [`Notice::Returned`].
+#[derive(Debug)]
+pub struct Sent(pub(crate) oneshot::Receiver<CoreOutcome>);
+
+impl Future for Sent {
+    type Output = Result<Outcome>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|result| result.map(Outcome::from).map_err(|_| Error::Closed))
+    }
+}
+
+/// A received message. Dereferences to its bytes.
+pub struct Message {
+    inner: rsp_core::session::Message,
+    session: Way,
+}
+
+#[derive(Clone)]
+enum Way {
+    Pu(Arc<Handle<PuCommand>>),
+    Pe(Arc<Handle<PeCommand>>),
+}
+
+impl Message {
+    pub(crate) fn at_pu(inner: rsp_core::session::Message, session: &Arc<Handle<PuCommand>>) -> Self {
+        Message { inner, session: Way::Pu(Arc::clone(session)) }
+    }
+
+    pub(crate) fn at_pe(inner: rsp_core::session::Message, session: &Arc<Handle<PeCommand>>) -> Self {
+        Message { inner, session: Way::Pe(Arc::clone(session)) }
+    }
+
+    /// The bytes.
+    pub fn data(&self) -> &Bytes {
+        &self.inner.data
+    }
+
+    /// Message id: with the session id the key for exactly-once.
+    pub fn id(&self) -> u64 {
+        self.inner.id
+    }
+
+    /// The peer sent it before, to a server that failed.
+    pub fn resent(&self) -> bool {
+        self.inner.resent
+    }
+
+    /// Its stream.
+    pub fn stream(&self) -> u16 {
+        self.inner.stream
+    }
+
+    /// The application's payload protocol identifier.
+    pub fn ppid(&self) -> u32 {
+        self.inner.ppid
+    }
+
+    /// The sender waits for [`Message::ack`] or [`Message::reply`].
+    pub fn ack_wanted(&self) -> bool {
+        self.inner.ack_wanted
+    }
+
+    /// Tells the sender that this application has dealt with it. Without effect if the sender did not ask, or its association is gone.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] if the session is over.
+    pub async fn ack(&self) -> Result<()> {
+        if !self.inner.ack_wanted {
+            return Ok(());
+        }
+        match &self.session {
+            Way::Pu(handle) => {
+                handle.commands.send(Command::Acknowledge(self.inner.receipt)).map_err(|_| Error::Closed)
+            }
+            Way::Pe(handle) => {
+                handle.commands.send(Command::Acknowledge(self.inner.receipt)).map_err(|_| Error::Closed)
+            }
+        }
+    }
+
+    /// Answers and acknowledges in one step: however many servers execute the request, its sender gets one answer.
+    ///
+    /// # Errors
+    /// As [`Session::send`](crate::Session::send). Cancel-safe: dropped early it has sent nothing.
+    pub async fn reply(&self, answer: impl Into<Outgoing>) -> Result<Sent> {
+        let answers = self.inner.ack_wanted.then_some(self.inner.receipt);
+        match &self.session {
+            Way::Pu(handle) => handle.send(answer.into(), answers).await,
+            Way::Pe(handle) => handle.send(answer.into(), answers).await,
+        }
+    }
+}
+
+impl Deref for Message {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.inner.data
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+/// What a [`Session`](crate::Session) receives, in order.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Item {
+    /// A message.
+    Data(Message),
+    /// The session goes on at another server.
+    Failover(Failover),
+    /// Something worth knowing.
+    Notice(Notice),
+}
+
+/// What a [`PeSession`](crate::PeSession) receives, in order.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PeItem {
+    /// The pool user comes from another server, which left it this. Before any data.
+    Cookie(Bytes),
+    /// A message.
+    Data(Message),
+    /// Something worth knowing.
+    Notice(Notice),
+}
+
+/// Something worth knowing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The server is leaving its pool; the session finishes what is outstanding and moves.
+    Drain,
+    /// A message came back and nobody was waiting for its outcome.
+    Returned(Outgoing, ReturnReason),
+}

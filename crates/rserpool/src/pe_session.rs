@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The pool element's end of a session.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use machine::{Machine, Output};
+use net::{Associations, Clock};
+use rsp_core::session::{
+    Outcome as CoreOutcome, PeEffect, PeEnd, PeInput, PeItem as CoreItem, PeSession as Core, SendId,
+};
+use rsp_wire::PoolHandle;
+use rsp_wire::session::ByeReason;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+
+use crate::greeter::ACCEPTED;
+use crate::handle::{Command, Done, Handle};
+use crate::message::{Message, Notice, Outgoing, PeItem, Sent};
+use crate::task::{Wake, wake};
+use crate::{Error, PoolUser, Result};
+
+/// A session as its server sees it: it lives as long as one association. Everything takes `&self`.
+///
+/// Dropping it says BYE.
+#[derive(Debug)]
+pub struct PeSession {
+    handle: Arc<Handle<PeCommand>>,
+    items: tokio::sync::Mutex<UnboundedReceiver<Inbound>>,
+    shared: Arc<Shared>,
+}
+
+impl PeSession {
+    /// Sends a message. Ready when it is accepted into the window. Cancel-safe: dropped early it has sent nothing.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`], [`Error::BadMessage`]; [`Error::Closed`] once the session is over.
+    pub async fn send(&self, message: impl Into<Outgoing>) -> Result<Sent> {
+        self.handle.send(message.into(), None).await
+    }
+
+    /// The next item; `None` = the session ended in order. Cancel-safe: nothing is lost.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] if the pool user is gone without a word.
+    pub async fn recv(&self) -> Result<Option<PeItem>> {
+        let mut items = self.items.lock().await;
+        match items.recv().await {
+            Some(Inbound::Data(message)) => {
+                self.handle.taken(message.receipt);
+                Ok(Some(PeItem::Data(Message::at_pe(message, &self.handle))))
+            }
+            Some(Inbound::Cookie(cookie)) => Ok(Some(PeItem::Cookie(cookie))),
+            Some(Inbound::Notice(notice)) => Ok(Some(PeItem::Notice(notice))),
+            None => match self.shared.end.get() {
+                Some(end @ PeEnd::Lost(_)) => Err(Error::Lost(end.to_string())),
+                _ => Ok(None),
+            },
+        }
+    }
+
+    /// The next message, skipping everything else. Cancel-safe.
+    ///
+    /// # Errors
+    /// As [`PeSession::recv`].
+    pub async fn recv_data(&self) -> Result<Option<Message>> {
+        loop {
+            match self.recv().await? {
+                Some(PeItem::Data(message)) => return Ok(Some(message)),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// SET_COOKIE: the pool user keeps it, and gives it to the next server before anything else. The newest one counts. An acknowledgement or reply
+    /// given later never overtakes it: set the cookie with the last id done, then reply.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] above 65,508 bytes, [`Error::Closed`] once the session is over.
+    pub fn set_cookie(&self, cookie: impl Into<Bytes>) -> Result<()> {
+        let cookie = cookie.into();
+        if cookie.len() > MAX_COOKIE {
+            return Err(Error::TooLong { len: cookie.len(), max: MAX_COOKIE });
+        }
+        self.handle.own(PeCommand::SetCookie(cookie))
+    }
+
+    /// The session's identifier; `None` before the pool user has named it, and for plain peers.
+    pub fn session_id(&self) -> Option<u64> {
+        self.shared.session_id.get().copied()
+    }
+
+    /// The pool user's address.
+    pub fn peer_addr(&self) -> std::net::SocketAddr {
+        self.shared.peer
+    }
+
+    /// Waits for the outcomes of all sends, at most `linger`, then says BYE.
+    ///
+    /// # Errors
+    /// None today; the result leaves room.
+    pub async fn close(&self) -> Result<()> {
+        let (done, is_done) = oneshot::channel();
+        if self.handle.own(PeCommand::Close(done)).is_ok() {
+            // An error means that the task is over, which is what we wait for.
+            let _ = is_done.await;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for PeSession {
+    fn drop(&mut self) {
+        let _ = self.handle.own(PeCommand::Abandon);
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum PeCommand {
+    SetCookie(Bytes),
+    Drain(Duration),
+    Supersede,
+    Close(oneshot::Sender<()>),
+    Abandon,
+}
+
+#[derive(Debug)]
+enum Inbound {
+    Cookie(Bytes),
+    Data(rsp_core::session::Message),
+    Notice(Notice),
+}
+
+#[derive(Debug)]
+struct Shared {
+    peer: std::net::SocketAddr,
+    session_id: OnceLock<u64>,
+    end: OnceLock<PeEnd>,
+}
+
+/// The sessions of one pool element: who is asked to leave, and whose association is superseded.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    state: Mutex<SessionsState>,
+    changed: tokio::sync::Notify,
+}
+
+#[derive(Debug, Default)]
+struct SessionsState {
+    next: u64,
+    all: HashMap<u64, UnboundedSender<Command<PeCommand>>>,
+    by_session: HashMap<u64, u64>,
+    drain_until: Option<tokio::time::Instant>,
+}
+
+impl Sessions {
+    fn lock(&self) -> std::sync::MutexGuard<'_, SessionsState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, commands: &UnboundedSender<Command<PeCommand>>) -> u64 {
+        let mut state = self.lock();
+        state.next += 1;
+        let key = state.next;
+        state.all.insert(key, commands.clone());
+        if let Some(until) = state.drain_until {
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            let _ = commands.send(Command::Own(PeCommand::Drain(left)));
+        }
+        key
+    }
+
+    /// The pool user named its session: an older association of the same session is superseded.
+    fn named(&self, key: u64, session_id: u64) {
+        let mut state = self.lock();
+        if let Some(old) = state.by_session.insert(session_id, key)
+            && old != key
+            && let Some(commands) = state.all.get(&old)
+        {
+            let _ = commands.send(Command::Own(PeCommand::Supersede));
+        }
+    }
+
+    fn leave(&self, key: u64, session_id: Option<u64>) {
+        let mut state = self.lock();
+        state.all.remove(&key);
+        if let Some(id) = session_id
+            && state.by_session.get(&id) == Some(&key)
+        {
+            state.by_session.remove(&id);
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Asks everyone, and everyone who comes later, to leave.
+    pub(crate) fn drain(&self, time: Duration) {
+        let mut state = self.lock();
+        state.drain_until = Some(tokio::time::Instant::now() + time);
+        for commands in state.all.values() {
+            let _ = commands.send(Command::Own(PeCommand::Drain(time)));
+        }
+    }
+
+    /// Number of sessions.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().all.len()
+    }
+
+    /// Ready when there is no session left.
+    pub(crate) async fn empty(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.len() == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+/// Takes over an association that a pool user opened; it is driven by a task from now on.
+pub(crate) fn start(
+    machine: Core,
+    associations: Associations,
+    peer: std::net::SocketAddr,
+    pool: PoolHandle,
+    user: &PoolUser,
+    sessions: Arc<Sessions>,
+) -> PeSession {
+    let (commands, from_application) = unbounded_channel();
+    let (to_application, items) = unbounded_channel();
+    let shared = Arc::new(Shared { peer, session_id: OnceLock::new(), end: OnceLock::new() });
+    let key = sessions.enter(&commands);
+    let handle = Handle::new(commands, user.config().session.send_window);
+    let task = Task {
+        machine,
+        associations,
+        clock: user.clock(),
+        pool,
+        items: to_application,
+        shared: Arc::clone(&shared),
+        sessions,
+        key,
+        outcomes: HashMap::new(),
+        closed: Vec::new(),
+    };
+    tokio::spawn(task.run(from_application));
+    PeSession { handle, items: tokio::sync::Mutex::new(items), shared }
+}
+
+/// Drives the machine of one PE session.
+struct Task {
+    machine: Core,
+    associations: Associations,
+    clock: Clock,
+    pool: PoolHandle,
+    items: UnboundedSender<Inbound>,
+    shared: Arc<Shared>,
+    sessions: Arc<Sessions>,
+    key: u64,
+    outcomes: HashMap<SendId, Done>,
+    closed: Vec<oneshot::Sender<()>>,
+}
+
+impl Task {
+    async fn run(mut self, mut commands: UnboundedReceiver<Command<PeCommand>>) {
+        while let Some(deadline) = self.perform() {
+            match wake(&mut self.associations, &mut commands, deadline, self.clock).await {
+                Wake::Association(_, event) => self.input(PeInput::Association(event)),
+                Wake::Command(Command::Send { send, outgoing, done }) => {
+                    self.outcomes.insert(send, done);
+                    self.input(PeInput::Send(send, outgoing));
+                }
+                Wake::Command(Command::Taken(receipt)) => self.input(PeInput::Taken(receipt)),
+                Wake::Command(Command::Acknowledge(receipt)) => self.input(PeInput::Acknowledge(receipt)),
+                Wake::Command(Command::Own(command)) => match command {
+                    PeCommand::SetCookie(cookie) => self.input(PeInput::SetCookie(cookie)),
+                    PeCommand::Drain(time) => self.input(PeInput::Drain(time)),
+                    PeCommand::Supersede => self.input(PeInput::Supersede),
+                    PeCommand::Close(done) => {
+                        self.closed.push(done);
+                        self.input(PeInput::Close);
+                    }
+                    PeCommand::Abandon => self.input(PeInput::Abandon(ByeReason::Closed)),
+                },
+                Wake::Abandoned => self.input(PeInput::Abandon(ByeReason::Closed)),
+                Wake::Timeout => self.machine.handle_timeout(self.clock.now()),
+            }
+        }
+        self.sessions.leave(self.key, self.machine.session_id());
+        for done in self.closed.drain(..) {
+            let _ = done.send(());
+        }
+    }
+
+    fn input(&mut self, input: PeInput) {
+        self.machine.handle_input(input, self.clock.now());
+    }
+
+    /// Does what the machine wants and answers its deadline; `None` once it is over.
+    fn perform(&mut self) -> Option<Option<machine::Time>> {
+        loop {
+            match self.machine.poll_output() {
+                Output::Wait(deadline) => return Some(deadline),
+                Output::Effect(PeEffect::Association(request)) => self.associations.perform(ACCEPTED, request),
+                Output::Effect(PeEffect::Deliver(item)) => {
+                    // Nobody receives any more: the session is being dropped.
+                    let _ = self.items.send(match item {
+                        CoreItem::Cookie(cookie) => Inbound::Cookie(cookie),
+                        CoreItem::Data(message) => Inbound::Data(message),
+                    });
+                }
+                Output::Effect(PeEffect::Outcome(send, outcome)) => self.outcome(send, outcome),
+                Output::Effect(PeEffect::Greeted { session_id, .. }) => {
+                    let _ = self.shared.session_id.set(session_id);
+                    self.sessions.named(self.key, session_id);
+                }
+                Output::Effect(PeEffect::Event(event)) => {
+                    crate::session::log(&event, &self.pool, self.machine.session_id().unwrap_or(0));
+                }
+                Output::Effect(PeEffect::Ended(end)) => {
+                    let _ = self.shared.end.set(end);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn outcome(&mut self, send: SendId, outcome: CoreOutcome) {
+        let Some(done) = self.outcomes.remove(&send) else { return };
+        if let Err(returned @ CoreOutcome::Returned(..)) = done.outcome.send(outcome)
+            && let crate::Outcome::Returned(outgoing, reason) = returned.into()
+        {
+            let _ = self.items.send(Inbound::Notice(Notice::Returned(outgoing, reason)));
+        }
+    }
+}
+
+/// Largest cookie, docs/session-wire.md §8.
+const MAX_COOKIE: usize = 65_508;

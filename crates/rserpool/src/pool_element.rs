@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A server in a pool.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rsp_core::endpoint::{Life, Register, RegistrationId};
+use rsp_wire::parameter::{Protocol, Transport, TransportUse, UserTransport};
+use rsp_wire::{PeId, PoolHandle};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::endpoint_task::{Ask, Registration};
+use crate::greeter::{self, Role};
+use crate::pe_session::{PeSession, Sessions};
+use crate::pool_user::Mapping;
+use crate::task::session_options;
+use crate::{Config, Error, PeHandle, Policy, PoolUser, Result};
+
+/// What is to be decided before a server joins a pool.
+#[derive(Debug)]
+#[must_use = "call register"]
+pub struct PoolElementBuilder {
+    pool: PoolHandle,
+    user: Option<PoolUser>,
+    id: Option<PeId>,
+    policy: Policy,
+    listen: String,
+    mapping: Mapping,
+    advertise: Vec<SocketAddr>,
+    life: Option<Duration>,
+    acks: bool,
+}
+
+impl PoolElementBuilder {
+    /// Shares this user's registrars, cache and configuration.
+    pub fn user(mut self, user: &PoolUser) -> Self {
+        self.user = Some(user.clone());
+        self
+    }
+
+    /// PE identifier; random if not given.
+    pub fn id(mut self, id: PeId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// The pool's policy and this server's values; round robin if not given.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Where to listen, e.g. `0.0.0.0:7000`; any free port if not given.
+    pub fn listen(mut self, address: impl Into<String>) -> Self {
+        self.listen = address.into();
+        self
+    }
+
+    /// [`Mapping::Tcp`] (default): sessions. [`Mapping::None`]: the application speaks its own protocol at the [`advertised`](Self::advertise) address.
+    pub fn mapping(mut self, mapping: Mapping) -> Self {
+        self.mapping = mapping;
+        self
+    }
+
+    /// Registers these addresses instead of the one listened on.
+    pub fn advertise(mut self, addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
+        self.advertise = addresses.into_iter().collect();
+        self
+    }
+
+    /// Registration life; it is renewed in time.
+    pub fn life(mut self, life: Duration) -> Self {
+        self.life = Some(life);
+        self
+    }
+
+    /// Offers upper layer acknowledgements: the application calls `ack` or `reply`.
+    pub fn acks(mut self) -> Self {
+        self.acks = true;
+        self
+    }
+
+    /// Listens and joins the pool. Dropped early it undoes what it began.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the address cannot be listened on, [`Error::NoRegistrar`], [`Error::Rejected`] with the registrar's causes.
+    pub async fn register(self) -> Result<PoolElement> {
+        let user = match self.user {
+            Some(user) => user,
+            None => PoolUser::new().await?,
+        };
+        let settings = user.config().session.clone();
+        let options = session_options(&settings);
+        let address = address(&self.listen).await?;
+        let listener = net::Listener::bind(address, options).map_err(|e| Error::Io(e.to_string()))?;
+        let listening = listener.local_addr();
+        let id = self.id.unwrap_or_else(|| PeId(user.random() as u32));
+        let (user_transport, asap_transport) = transports(self.mapping, listening, &self.advertise)?;
+        let addrs = if self.advertise.is_empty() { vec![listening] } else { self.advertise };
+
+        let registration = RegistrationId(user.random());
+        let (news, mut registrations) = unbounded_channel();
+        let register = Register {
+            registration,
+            pool: self.pool.clone(),
+            pe_id: id,
+            life: Life::For(self.life.unwrap_or(user.config().endpoint.default_life)),
+            policy: self.policy.wire(),
+            user_transport,
+            asap_transport,
+        };
+        let (accepted, sessions) = mpsc::channel(BACKLOG);
+        let (home, home_seen) = watch::channel(None);
+        let (gone, is_gone) = watch::channel(false);
+        let pe = PoolElement {
+            handle: PeHandle { pool: self.pool, id, mapping: self.mapping, protocol: Some(Protocol::Tcp), addrs },
+            registration,
+            policy: Mutex::new(self.policy),
+            user: user.clone(),
+            accepted: tokio::sync::Mutex::new(sessions),
+            sessions: Arc::new(Sessions::default()),
+            home: home_seen,
+            gone: is_gone,
+            left: AtomicBool::new(false),
+            stop: watch::channel(false).0,
+        };
+        user.endpoint().ask(Ask::Register { register, news });
+        let door = Door {
+            listener,
+            accepted,
+            user: user.clone(),
+            options,
+            pool: pe.handle.pool.clone(),
+            pe: id,
+            acks: self.acks,
+            sessions: Arc::clone(&pe.sessions),
+            mapping: self.mapping,
+        };
+        tokio::spawn(door.open(pe.stop.subscribe()));
+        loop {
+            match registrations.recv().await.ok_or(Error::Closed)? {
+                Registration::Registered { home: at, warning } => {
+                    if let Some(warning) = warning {
+                        tracing::warn!(pool = %pe.handle.pool, pe = %id, ?warning, "the registrar changed the registration");
+                    }
+                    let _ = home.send(Some(at.address));
+                    break;
+                }
+                Registration::Failed { error, ended: true } => return Err(Error::register(error)),
+                Registration::Failed { error, .. } => tracing::debug!(%error, "registration goes on"),
+                Registration::Deregistered => return Err(Error::Closed),
+            }
+        }
+        tokio::spawn(follow(registrations, home, gone));
+        Ok(pe)
+    }
+}
+
+/// A server in a pool. Dropping it deregisters without waiting.
+#[derive(Debug)]
+pub struct PoolElement {
+    handle: PeHandle,
+    registration: RegistrationId,
+    policy: Mutex<Policy>,
+    user: PoolUser,
+    accepted: tokio::sync::Mutex<mpsc::Receiver<PeSession>>,
+    sessions: Arc<Sessions>,
+    home: watch::Receiver<Option<SocketAddr>>,
+    gone: watch::Receiver<bool>,
+    left: AtomicBool,
+    stop: watch::Sender<bool>,
+}
+
+impl PoolElement {
+    /// To join the pool of this name.
+    pub fn builder(pool: impl Into<PoolHandle>) -> PoolElementBuilder {
+        PoolElementBuilder {
+            pool: pool.into(),
+            user: None,
+            id: None,
+            policy: Policy::RoundRobin,
+            listen: "0.0.0.0:0".to_owned(),
+            mapping: Mapping::Tcp,
+            advertise: Vec::new(),
+            life: None,
+            acks: false,
+        }
+    }
+
+    /// The next session; `None` after [`PoolElement::drain`] or [`PoolElement::deregister`]. Cancel-safe.
+    pub async fn accept(&self) -> Option<PeSession> {
+        let mut stopped = self.stop.subscribe();
+        let mut accepted = self.accepted.lock().await;
+        tokio::select! {
+            biased;
+            session = accepted.recv() => session,
+            _ = stopped.wait_for(|stopped| *stopped) => None,
+        }
+    }
+
+    /// Accepts for ever, a task per session; an error of one is logged and ends that one.
+    ///
+    /// # Errors
+    /// None today; the result lets a `main` end with it.
+    pub async fn serve<F, R>(&self, service: F) -> Result<()>
+    where
+        F: Fn(PeSession) -> R,
+        R: Future<Output = Result<()>> + Send + 'static,
+    {
+        while let Some(session) = self.accept().await {
+            let peer = session.peer_addr();
+            let service = service(session);
+            tokio::spawn(async move {
+                if let Err(error) = service.await {
+                    tracing::info!(%peer, %error, "session ended");
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// [`PoolElement::serve`] until `signal`, then [`PoolElement::drain`] for the configured `drain_timeout`.
+    ///
+    /// # Errors
+    /// As [`PoolElement::drain`].
+    pub async fn serve_until<F, R>(&self, signal: impl Future<Output = ()>, service: F) -> Result<()>
+    where
+        F: Fn(PeSession) -> R,
+        R: Future<Output = Result<()>> + Send + 'static,
+    {
+        let time = self.user.config().session.drain_timeout;
+        let leaving = async {
+            signal.await;
+            self.drain(time).await
+        };
+        let (_, result) = tokio::join!(self.serve(service), leaving);
+        result
+    }
+
+    /// Re-registers with new values of the policy.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it is another policy: all servers of a pool have the same.
+    pub async fn update(&self, policy: Policy) -> Result<()> {
+        let mut own = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::discriminant(&*own) != std::mem::discriminant(&policy) {
+            return Err(Error::Config(
+                "the policy of a pool cannot change; its values (weight, priority, load) can".to_owned(),
+            ));
+        }
+        *own = policy;
+        drop(own);
+        let ask = Ask::Update { registration: self.registration, policy: Some(policy.wire()), user_transport: None };
+        self.user.endpoint().ask(ask);
+        Ok(())
+    }
+
+    /// Leaves the pool: pool users are told first, finish what is outstanding and move; ready when they have gone, at most after `time`. Goes on if dropped.
+    ///
+    /// # Errors
+    /// None today; the result leaves room.
+    pub async fn drain(&self, time: Duration) -> Result<()> {
+        self.sessions.drain(time);
+        self.leave();
+        let _ = tokio::time::timeout(time, self.sessions.empty()).await;
+        let _ = self.stop.send_replace(true);
+        Ok(())
+    }
+
+    /// Leaves the pool at once; sessions that run go on.
+    ///
+    /// # Errors
+    /// None today; the result leaves room.
+    pub async fn deregister(&self) -> Result<()> {
+        self.leave();
+        let bound = self.user.config().endpoint.t3_deregistration;
+        // No answer in time: the registrar finds out by itself.
+        let _ = tokio::time::timeout(bound, self.gone.clone().wait_for(|gone| *gone)).await;
+        let _ = self.stop.send_replace(true);
+        Ok(())
+    }
+
+    /// Who this server is (the "opaque instance id" of the service drafts).
+    pub fn handle(&self) -> &PeHandle {
+        &self.handle
+    }
+
+    /// The registrar that has it registered.
+    pub fn home_registrar(&self) -> Option<SocketAddr> {
+        *self.home.borrow()
+    }
+
+    /// Sessions open now.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    fn leave(&self) {
+        if !self.left.swap(true, Ordering::Relaxed) {
+            self.user.endpoint().ask(Ask::Deregister { registration: self.registration });
+        }
+    }
+}
+
+impl Drop for PoolElement {
+    fn drop(&mut self) {
+        self.leave();
+        let _ = self.stop.send_replace(true);
+    }
+}
+
+/// Follows the registration for as long as it lasts.
+async fn follow(
+    mut news: UnboundedReceiver<Registration>,
+    home: watch::Sender<Option<SocketAddr>>,
+    gone: watch::Sender<bool>,
+) {
+    while let Some(news) = news.recv().await {
+        match news {
+            Registration::Registered { home: at, .. } => drop(home.send(Some(at.address))),
+            Registration::Failed { error, ended } => tracing::warn!(%error, ended, "registration failed"),
+            Registration::Deregistered => break,
+        }
+    }
+    let _ = gone.send(true);
+}
+
+/// Accepts associations and finds out who they are from.
+struct Door {
+    listener: net::Listener,
+    accepted: mpsc::Sender<PeSession>,
+    user: PoolUser,
+    options: net::Options,
+    pool: PoolHandle,
+    pe: PeId,
+    acks: bool,
+    sessions: Arc<Sessions>,
+    mapping: Mapping,
+}
+
+impl Door {
+    async fn open(self, mut stop: watch::Receiver<bool>) {
+        let door = Arc::new(self);
+        let greeting = Arc::new(Semaphore::new(MAX_GREETING));
+        loop {
+            let permit = Arc::clone(&greeting).acquire_owned().await.expect("never closed");
+            let association = tokio::select! {
+                association = door.listener.accept() => association,
+                _ = stop.wait_for(|stopped| *stopped) => return,
+            };
+            let door = Arc::clone(&door);
+            tokio::spawn(async move {
+                door.greet(association).await;
+                drop(permit);
+            });
+        }
+    }
+
+    async fn greet(&self, association: net::Association) {
+        let Config { session: settings, .. } = self.user.config();
+        let clock = self.user.clock();
+        match greeter::greet(association, settings.clone(), self.options, self.pe, self.acks, clock).await {
+            Role::Registrar { association, first } => self.user.endpoint().ask(Ask::Adopt { association, first }),
+            Role::PoolUser { machine, associations, peer } if self.mapping != Mapping::None => {
+                let Some(address) = peer.addresses.first().copied() else { return };
+                let pool = self.pool.clone();
+                let sessions = Arc::clone(&self.sessions);
+                let session = crate::pe_session::start(*machine, associations, address, pool, &self.user, sessions);
+                // If nobody accepts, the session is dropped, which says BYE.
+                let _ = self.accepted.send(session).await;
+            }
+            Role::PoolUser { .. } | Role::Nobody => {}
+        }
+    }
+}
+
+fn transports(
+    mapping: Mapping,
+    listening: SocketAddr,
+    advertise: &[SocketAddr],
+) -> Result<(UserTransport, Option<Transport>)> {
+    let tcp = |address: SocketAddr, transport_use| Transport {
+        protocol: Protocol::Tcp,
+        port: address.port(),
+        transport_use,
+        addresses: smallvec::smallvec![address.ip()],
+    };
+    match (mapping, advertise) {
+        (Mapping::Tcp, []) => Ok((UserTransport::Ip(tcp(listening, TransportUse::DATA_PLUS_CONTROL)), None)),
+        (Mapping::Tcp, [one]) => Ok((UserTransport::Ip(tcp(*one, TransportUse::DATA_PLUS_CONTROL)), None)),
+        (Mapping::Tcp, _) => Err(Error::NotAvailable { feature: "more than one address", mapping: "TCP" }),
+        (Mapping::None, [one]) => {
+            let asap = tcp(listening, TransportUse::DATA_PLUS_CONTROL);
+            Ok((UserTransport::Ip(tcp(*one, TransportUse::DATA_ONLY)), Some(asap)))
+        }
+        (Mapping::None, _) => Err(Error::Config(
+            "NO_MAPPING registers the application's own address: give exactly one to advertise".to_owned(),
+        )),
+        (Mapping::Sctp, _) => Err(Error::NotAvailable { feature: "a pool element", mapping: "SCTP" }),
+    }
+}
+
+async fn address(listen: &str) -> Result<SocketAddr> {
+    let wrong =
+        |e: String| Error::Config(format!("listen address \"{listen}\": {e}: give ADDRESS:PORT, e.g. 0.0.0.0:7000"));
+    let mut found = tokio::net::lookup_host(listen).await.map_err(|e| wrong(e.to_string()))?;
+    found.next().ok_or_else(|| wrong("no address".to_owned()))
+}
+
+/// Sessions that wait to be accepted.
+const BACKLOG: usize = 1024;
+/// Associations that have not said who they are.
+const MAX_GREETING: usize = 1024;

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The process as a user of pools.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use net::Clock;
+use rsp_core::config::Profile;
+use rsp_core::endpoint::{Freshness, RegistrarAddress};
+use rsp_core::session::Target;
+use rsp_wire::parameter::{PoolElement as Element, Protocol, TransportUse, UserTransport};
+use rsp_wire::{PeId, PoolHandle};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::endpoint_task::{Ask, EndpointHandle};
+use crate::session::SessionBuilder;
+use crate::{Config, Error, Result};
+
+/// Asks registrars, keeps what they said, opens sessions. Cheap to clone; share one per process.
+#[derive(Debug, Clone)]
+pub struct PoolUser(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    endpoint: EndpointHandle,
+    clock: Clock,
+}
+
+/// What is to be decided before a [`PoolUser`] is built.
+#[derive(Debug, Default)]
+#[must_use = "call build"]
+pub struct PoolUserBuilder {
+    config: Option<Config>,
+    profile: Option<Profile>,
+    registrars: Vec<String>,
+}
+
+impl PoolUserBuilder {
+    /// Takes this configuration instead of what environment and file say.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// Takes all values from this profile.
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = Some(profile);
+        self
+    }
+
+    /// A registrar to ask, `host[:port]`; may be given several times, and replaces configured ones.
+    pub fn registrar(mut self, registrar: impl Into<String>) -> Self {
+        self.registrars.push(registrar.into());
+        self
+    }
+
+    /// Builds it. Registrars are contacted when they are first needed.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a bad configuration, or a registrar whose name has no address.
+    pub async fn build(self) -> Result<PoolUser> {
+        let mut config = match self.config {
+            Some(config) => config,
+            None => Config::load()?,
+        };
+        if let Some(profile) = self.profile {
+            config = Config { registrars: config.registrars, ..Config::of(profile) };
+        }
+        if !self.registrars.is_empty() {
+            config.registrars = self.registrars;
+        }
+        if config.registrars.is_empty() {
+            config.registrars.push(DEFAULT_REGISTRAR.to_owned());
+        }
+        let mut registrars = Vec::new();
+        for registrar in &config.registrars {
+            for address in lookup(registrar).await? {
+                registrars.push(RegistrarAddress::tcp(address));
+            }
+        }
+        let clock = Clock::new();
+        let endpoint = EndpointHandle::start(&config, registrars, random(), clock);
+        Ok(PoolUser(Arc::new(Inner { config, endpoint, clock })))
+    }
+}
+
+/// How many elements of a pool are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Items {
+    /// As many as the registrar thinks right.
+    #[default]
+    Default,
+    /// At most so many, chosen by the pool's policy.
+    AtMost(u32),
+    /// As many as fit in a message.
+    All,
+}
+
+impl Items {
+    fn number(self) -> u32 {
+        match self {
+            Items::Default => 0,
+            Items::AtMost(n) => n.max(1),
+            Items::All => rsp_wire::asap::HandleResolution::ALL_ITEMS,
+        }
+    }
+}
+
+/// A pool as its registrar describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// Its name.
+    pub handle: PoolHandle,
+    /// Its policy, with the values of nobody in particular.
+    pub policy: rsp_wire::parameter::Policy,
+    /// Its elements, in the order the policy puts them.
+    pub elements: Vec<Element>,
+    /// The news is old, and no registrar answers.
+    pub stale: bool,
+}
+
+/// Which mapping of the service drafts a server offers (seed 004 §5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mapping {
+    /// NO_MAPPING 0x00: the application connects by itself.
+    None,
+    /// SCTP 0x01
+    Sctp,
+    /// TCP 0x02
+    Tcp,
+}
+
+impl Mapping {
+    /// Its name in the service drafts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mapping::None => "NO_MAPPING",
+            Mapping::Sctp => "SCTP",
+            Mapping::Tcp => "TCP",
+        }
+    }
+}
+
+/// A server of a pool: who it is and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeHandle {
+    /// Its pool.
+    pub pool: PoolHandle,
+    /// PE identifier.
+    pub id: PeId,
+    /// What it offers.
+    pub mapping: Mapping,
+    /// The transport protocol its addresses belong to; `None` for an opaque transport.
+    pub protocol: Option<Protocol>,
+    /// Its addresses; none for an opaque transport.
+    pub addrs: Vec<SocketAddr>,
+}
+
+impl PeHandle {
+    pub(crate) fn of_element(pool: &PoolHandle, element: &Element) -> Self {
+        let (mapping, protocol, addrs) = match &element.user_transport {
+            UserTransport::Opaque(_) => (Mapping::None, None, Vec::new()),
+            UserTransport::Ip(t) => {
+                let mapping = match (t.transport_use, t.protocol) {
+                    (TransportUse::DATA_PLUS_CONTROL, Protocol::Sctp) => Mapping::Sctp,
+                    (TransportUse::DATA_PLUS_CONTROL, Protocol::Tcp) => Mapping::Tcp,
+                    _ => Mapping::None,
+                };
+                (mapping, Some(t.protocol), t.addresses.iter().map(|a| SocketAddr::new(*a, t.port)).collect())
+            }
+        };
+        PeHandle { pool: pool.clone(), id: element.id, mapping, protocol, addrs }
+    }
+
+    pub(crate) fn of_target(pool: &PoolHandle, target: &Target) -> Self {
+        let (mapping, protocol) = match target.protocol {
+            machine::association::Protocol::Sctp => (Mapping::Sctp, Protocol::Sctp),
+            machine::association::Protocol::Tcp => (Mapping::Tcp, Protocol::Tcp),
+        };
+        PeHandle {
+            pool: pool.clone(),
+            id: target.pe,
+            mapping,
+            protocol: Some(protocol),
+            addrs: target.addresses.to_vec(),
+        }
+    }
+}
+
+/// News of a pool, as its registrar pushes them.
+#[derive(Debug)]
+pub struct PoolWatch(mpsc::UnboundedReceiver<Option<Pool>>);
+
+impl PoolWatch {
+    /// The pool as it is now, or `None` while there is no such pool. Cancel-safe.
+    pub async fn next(&mut self) -> Option<Option<Pool>> {
+        self.0.recv().await
+    }
+}
+
+impl PoolUser {
+    /// With what environment, file and profile say.
+    ///
+    /// # Errors
+    /// As [`PoolUserBuilder::build`].
+    pub async fn new() -> Result<Self> {
+        Self::builder().build().await
+    }
+
+    /// To decide more.
+    pub fn builder() -> PoolUserBuilder {
+        PoolUserBuilder::default()
+    }
+
+    /// Opens a session to a pool.
+    pub fn session(&self, pool: impl Into<PoolHandle>) -> SessionBuilder {
+        SessionBuilder::new(self.clone(), pool.into())
+    }
+
+    /// Who is in the pool, from the cache if it is fresh.
+    ///
+    /// # Errors
+    /// [`Error::NoRegistrar`], [`Error::UnknownPool`], [`Error::Rejected`].
+    pub async fn resolve(&self, pool: impl Into<PoolHandle>, items: Items) -> Result<Pool> {
+        self.resolve_with(pool.into(), items, Freshness::Cached).await
+    }
+
+    /// Who is in the pool, from a registrar.
+    ///
+    /// # Errors
+    /// As [`PoolUser::resolve`].
+    pub async fn resolve_fresh(&self, pool: impl Into<PoolHandle>, items: Items) -> Result<Pool> {
+        self.resolve_with(pool.into(), items, Freshness::Fresh).await
+    }
+
+    async fn resolve_with(&self, pool: PoolHandle, items: Items, freshness: Freshness) -> Result<Pool> {
+        let (answer, is_answered) = oneshot::channel();
+        self.0.endpoint.ask(Ask::Resolve {
+            pool,
+            items: items.number(),
+            freshness,
+            answer: Box::new(move |result| drop(answer.send(result))),
+        });
+        let resolution = is_answered.await.map_err(|_| Error::Closed)?.map_err(Error::resolve)?;
+        Ok(describe(&resolution.pool, resolution.stale))
+    }
+
+    /// Hears of every change of a pool until the watch is dropped.
+    pub fn watch(&self, pool: impl Into<PoolHandle>) -> PoolWatch {
+        let (news, watch) = mpsc::unbounded_channel();
+        self.0.endpoint.ask(Ask::Watch {
+            pool: pool.into(),
+            news: Box::new(move |pool, gone| news.send((!gone).then(|| describe(pool, false))).is_ok()),
+        });
+        PoolWatch(watch)
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub(crate) fn endpoint(&self) -> &EndpointHandle {
+        &self.0.endpoint
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.0.clock
+    }
+
+    /// A number nobody can guess.
+    pub(crate) fn random(&self) -> u64 {
+        random()
+    }
+}
+
+fn describe(pool: &rsp_core::endpoint::Pool, stale: bool) -> Pool {
+    Pool {
+        handle: pool.handle.clone(),
+        policy: pool.policy.clone(),
+        elements: pool.elements.iter().map(|e| (**e).clone()).collect(),
+        stale,
+    }
+}
+
+/// The standard library seeds its hashers from the system's random source.
+fn random() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+async fn lookup(registrar: &str) -> Result<Vec<SocketAddr>> {
+    let with_port = match registrar.parse::<std::net::IpAddr>() {
+        Ok(ip) => return Ok(vec![SocketAddr::new(ip, ASAP_PORT)]),
+        Err(_) if has_port(registrar) => registrar.to_owned(),
+        Err(_) => format!("{registrar}:{ASAP_PORT}"),
+    };
+    let found: Vec<_> = tokio::net::lookup_host(&with_port)
+        .await
+        .map_err(|e| Error::Config(format!("registrar \"{registrar}\": {e}: give host:port")))?
+        .collect();
+    Ok(found)
+}
+
+fn has_port(registrar: &str) -> bool {
+    registrar
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']')))
+}
+
+/// RFC 5352 §8.2.
+const ASAP_PORT: u16 = 3863;
+const DEFAULT_REGISTRAR: &str = "127.0.0.1:3863";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_registrar_needs_no_port() {
+        assert_eq!(lookup("127.0.0.1").await.expect("an address"), ["127.0.0.1:3863".parse().expect("an address")]);
+        assert_eq!(lookup("127.0.0.1:1").await.expect("an address"), ["127.0.0.1:1".parse().expect("an address")]);
+        assert_eq!(lookup("::1").await.expect("an address"), ["[::1]:3863".parse().expect("an address")]);
+        assert_eq!(lookup("[::1]:5").await.expect("an address"), ["[::1]:5".parse().expect("an address")]);
+    }
+
+    #[test]
+    fn random_numbers_differ() {
+        assert_ne!(random(), random());
+    }
+}

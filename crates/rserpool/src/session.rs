@@ -1,0 +1,526 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The pool user's end of a session.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use machine::association::Request;
+use machine::{Machine, Output};
+use net::{Associations, Clock};
+use rsp_core::session::{
+    FromEndpoint, Outcome as CoreOutcome, PuEffect, PuInput, PuItem, PuOptions, PuSession, SelectFailure, SendId,
+    SessionError, SessionEvent, Target, ToEndpoint,
+};
+use rsp_wire::PoolHandle;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+
+use crate::endpoint_task::{Ask, EndpointHandle};
+use crate::handle::{Command, Done, Handle};
+use crate::message::{Item, Message, Notice, Outgoing, Sent};
+use crate::pool_user::PeHandle;
+use crate::task::{Wake, session_options, wake};
+use crate::{Cause, Config, Error, PoolUser, Result};
+
+/// Whether [`Session::force_failover`] reports the server as unreachable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Report {
+    /// To the registrar: ENDPOINT_UNREACHABLE.
+    Yes,
+    /// The server is fine.
+    No,
+}
+
+/// What is to be decided before a session is opened.
+#[must_use = "call connect"]
+pub struct SessionBuilder {
+    user: PoolUser,
+    pool: PoolHandle,
+    config: Config,
+    options: PuOptions,
+    callback: Option<Callback>,
+}
+
+type Callback = Box<dyn Fn(Failover) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+impl SessionBuilder {
+    pub(crate) fn new(user: PoolUser, pool: PoolHandle) -> Self {
+        let config = user.config().clone();
+        SessionBuilder {
+            user,
+            pool,
+            config,
+            options: PuOptions { failover: true, hold_failover: false },
+            callback: None,
+        }
+    }
+
+    /// Whether the session moves to another server when its own fails, and sends again what has no outcome (default: yes).
+    pub fn failover(mut self, failover: bool) -> Self {
+        self.options.failover = failover;
+        self
+    }
+
+    /// A failover shows up as [`Item::Failover`] in [`Session::recv`]; resends wait until it is dropped, at most `give_up`.
+    pub fn hold_failover(mut self) -> Self {
+        self.options.hold_failover = true;
+        self
+    }
+
+    /// Calls `callback` at each failover, after the new connection and the cookie, before any resend.
+    pub fn on_failover<F, R>(mut self, callback: F) -> Self
+    where
+        F: Fn(Failover) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.options.hold_failover = true;
+        self.callback = Some(Box::new(move |failover| Box::pin(callback(failover))));
+        self
+    }
+
+    /// Bytes in the window: sent, or waiting to be sent, without outcome.
+    pub fn window(mut self, bytes: usize) -> Self {
+        self.config.session.send_window = bytes;
+        self
+    }
+
+    /// Session heartbeat interval; the server may ask for a longer one.
+    pub fn heartbeat(mut self, interval: std::time::Duration) -> Self {
+        self.config.session.heartbeat_interval = interval;
+        self
+    }
+
+    /// How long a session looks for a server before it gives up.
+    pub fn give_up(mut self, after: std::time::Duration) -> Self {
+        self.config.session.give_up = after;
+        self
+    }
+
+    /// Connects to a server of the pool. Dropped early it undoes what it began.
+    ///
+    /// # Errors
+    /// [`Error::NoRegistrar`], [`Error::UnknownPool`], [`Error::NoServer`] after each server was tried once.
+    pub async fn connect(self) -> Result<Session> {
+        let SessionBuilder { user, pool, config, options, callback } = self;
+        let (commands, from_application) = unbounded_channel();
+        let (to_application, items) = unbounded_channel();
+        let (connected, is_connected) = oneshot::channel();
+        let shared = Arc::new(Shared {
+            pool: pool.clone(),
+            state: Mutex::new(State { target: None, failovers: 0, acks: false, end: None }),
+        });
+        let session_id = user.random();
+        let handle = Handle::new(commands.clone(), config.session.send_window);
+        let session = Session {
+            handle: Arc::clone(&handle),
+            items: tokio::sync::Mutex::new(items),
+            shared: Arc::clone(&shared),
+            session_id,
+            user: user.clone(),
+        };
+        let task = Task {
+            machine: PuSession::new(config.session.clone(), options, session_id),
+            associations: Associations::new(session_options(&config.session)),
+            clock: user.clock(),
+            endpoint: user.endpoint().clone(),
+            commands,
+            items: to_application,
+            callback,
+            handle: Arc::downgrade(&handle),
+            shared,
+            outcomes: HashMap::new(),
+            connected: Some(connected),
+            closed: Vec::new(),
+        };
+        tokio::spawn(task.run(from_application));
+        match is_connected.await {
+            Ok(Ok(())) => Ok(session),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(Error::Closed),
+        }
+    }
+}
+
+/// A session with a pool: one server at a time, and another when it fails. Everything takes `&self`, so a session can live in an [`Arc`].
+///
+/// Dropping it says BYE and waits for nothing; [`Session::close`] waits for outcomes.
+#[derive(Debug)]
+pub struct Session {
+    handle: Arc<Handle<PuCommand>>,
+    items: tokio::sync::Mutex<UnboundedReceiver<Inbound>>,
+    shared: Arc<Shared>,
+    session_id: u64,
+    user: PoolUser,
+}
+
+impl Session {
+    /// Sends a message. Ready when it is accepted into the window; then await [`Sent`] for its outcome, or drop it.
+    /// Cancel-safe: dropped early it has sent nothing.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`], [`Error::BadMessage`]; [`Error::Closed`] once the session is over.
+    pub async fn send(&self, message: impl Into<Outgoing>) -> Result<Sent> {
+        self.handle.send(message.into(), None).await
+    }
+
+    /// The next item; `None` = the server ended the session with BYE. Cancel-safe: nothing is lost.
+    ///
+    /// # Errors
+    /// Why the session was given up.
+    pub async fn recv(&self) -> Result<Option<Item>> {
+        let mut items = self.items.lock().await;
+        match items.recv().await {
+            Some(Inbound::Data(message)) => {
+                self.handle.taken(message.receipt);
+                Ok(Some(Item::Data(Message::at_pu(message, &self.handle))))
+            }
+            Some(Inbound::Failover(failover)) => Ok(Some(Item::Failover(failover))),
+            Some(Inbound::Notice(notice)) => Ok(Some(Item::Notice(notice))),
+            None => match self.shared.lock().end.clone() {
+                Some(Err(error)) => Err(Error::session(error, &self.shared.pool)),
+                _ => Ok(None),
+            },
+        }
+    }
+
+    /// The next message, skipping everything else. Cancel-safe.
+    ///
+    /// # Errors
+    /// As [`Session::recv`].
+    pub async fn recv_data(&self) -> Result<Option<Message>> {
+        loop {
+            match self.recv().await? {
+                Some(Item::Data(message)) => return Ok(Some(message)),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The server that serves now; `None` during a failover.
+    pub fn pe(&self) -> Option<PeHandle> {
+        self.shared.lock().target.as_ref().map(|target| PeHandle::of_target(&self.shared.pool, target))
+    }
+
+    /// How often the session has moved.
+    pub fn failovers(&self) -> u32 {
+        self.shared.lock().failovers
+    }
+
+    /// Whether the server acknowledges messages itself; without it [`Outgoing::ack`] gives [`Outcome::Delivered`](crate::Outcome::Delivered).
+    pub fn has_acks(&self) -> bool {
+        self.shared.lock().acks
+    }
+
+    /// Random, the same over all failovers.
+    pub fn session_id(&self) -> u64 {
+        self.session_id
+    }
+
+    /// The pool user it belongs to.
+    pub fn user(&self) -> &PoolUser {
+        &self.user
+    }
+
+    /// Leaves the server now and goes on with another.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] once the session is over.
+    pub async fn force_failover(&self, report: Report) -> Result<()> {
+        self.handle.own(PuCommand::ForceFailover { report: report == Report::Yes })
+    }
+
+    /// Waits for the outcomes of all sends, at most `linger`, then says BYE. What is undelivered then comes back as returned.
+    ///
+    /// # Errors
+    /// Why the session had been given up before.
+    pub async fn close(&self) -> Result<()> {
+        let (done, is_done) = oneshot::channel();
+        if self.handle.own(PuCommand::Close(done)).is_ok() {
+            // An error here means that the task is over, which is what we wait for.
+            let _ = is_done.await;
+        }
+        match self.shared.lock().end.clone() {
+            Some(Err(error)) => Err(Error::session(error, &self.shared.pool)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.handle.own(PuCommand::Abandon);
+    }
+}
+
+/// A failover that has just happened: the new server has the cookie, and nothing else yet. Resends wait until this is dropped.
+#[derive(Debug)]
+pub struct Failover {
+    /// The server that was left.
+    pub from: rsp_wire::PeId,
+    /// The new one.
+    pub to: PeHandle,
+    /// Why.
+    pub cause: Cause,
+    /// A cookie of the old server has gone to the new one.
+    pub cookie_sent: bool,
+    release: Option<Arc<Handle<PuCommand>>>,
+}
+
+impl Failover {
+    /// Sends a message ahead of every resend. Never waits for the window.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn send(&self, message: impl Into<Outgoing>) -> Result<Sent> {
+        match &self.release {
+            Some(handle) => handle.send_now(message.into()),
+            None => Err(Error::Closed),
+        }
+    }
+}
+
+impl Drop for Failover {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.release {
+            let _ = handle.own(PuCommand::FailoverDone);
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum PuCommand {
+    FailoverDone,
+    ForceFailover { report: bool },
+    Close(oneshot::Sender<()>),
+    Abandon,
+    Endpoint(FromEndpoint),
+}
+
+#[derive(Debug)]
+enum Inbound {
+    Data(rsp_core::session::Message),
+    Failover(Failover),
+    Notice(Notice),
+}
+
+#[derive(Debug)]
+struct Shared {
+    pool: PoolHandle,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    target: Option<Target>,
+    failovers: u32,
+    acks: bool,
+    end: Option<Result<(), SessionError>>,
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Drives the machine of one session.
+struct Task {
+    machine: PuSession,
+    associations: Associations,
+    clock: Clock,
+    endpoint: EndpointHandle,
+    commands: UnboundedSender<Command<PuCommand>>,
+    items: UnboundedSender<Inbound>,
+    callback: Option<Callback>,
+    handle: std::sync::Weak<Handle<PuCommand>>,
+    shared: Arc<Shared>,
+    outcomes: HashMap<SendId, Done>,
+    connected: Option<oneshot::Sender<Result<()>>>,
+    closed: Vec<oneshot::Sender<()>>,
+}
+
+impl Task {
+    async fn run(mut self, mut commands: UnboundedReceiver<Command<PuCommand>>) {
+        self.machine.handle_input(PuInput::Start, self.clock.now());
+        while let Some(deadline) = self.perform() {
+            match wake(&mut self.associations, &mut commands, deadline, self.clock).await {
+                Wake::Association(id, event) => self.input(PuInput::Association(id, event)),
+                Wake::Command(Command::Send { send, outgoing, done }) => {
+                    self.outcomes.insert(send, done);
+                    self.input(PuInput::Send(send, outgoing));
+                }
+                Wake::Command(Command::Taken(receipt)) => self.input(PuInput::Taken(receipt)),
+                Wake::Command(Command::Acknowledge(receipt)) => self.input(PuInput::Acknowledge(receipt)),
+                Wake::Command(Command::Own(command)) => match command {
+                    PuCommand::FailoverDone => self.input(PuInput::FailoverDone),
+                    PuCommand::ForceFailover { report } => self.input(PuInput::ForceFailover { report }),
+                    PuCommand::Close(done) => {
+                        self.closed.push(done);
+                        self.input(PuInput::Close);
+                    }
+                    PuCommand::Abandon => self.input(PuInput::Abandon),
+                    PuCommand::Endpoint(news) => self.input(PuInput::Endpoint(news)),
+                },
+                Wake::Abandoned => self.input(PuInput::Abandon),
+                Wake::Timeout => self.machine.handle_timeout(self.clock.now()),
+            }
+        }
+    }
+
+    fn input(&mut self, input: PuInput) {
+        self.machine.handle_input(input, self.clock.now());
+    }
+
+    /// Does what the machine wants and answers its deadline; `None` once it is over.
+    fn perform(&mut self) -> Option<Option<machine::Time>> {
+        loop {
+            match self.machine.poll_output() {
+                Output::Wait(deadline) => return Some(deadline),
+                Output::Effect(PuEffect::Association(id, request)) => {
+                    if matches!(request, Request::Close | Request::Abort) {
+                        self.shared.lock().target = None;
+                    }
+                    self.associations.perform(id, request);
+                }
+                Output::Effect(PuEffect::Endpoint(request)) => self.ask_endpoint(request),
+                Output::Effect(PuEffect::Deliver(item)) => self.deliver(item),
+                Output::Effect(PuEffect::Outcome(send, outcome)) => self.outcome(send, outcome),
+                Output::Effect(PuEffect::Event(event)) => self.event(&event),
+                Output::Effect(PuEffect::Ended(result)) => {
+                    self.ended(result);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn ask_endpoint(&self, request: ToEndpoint) {
+        let pool = self.shared.pool.clone();
+        let commands = self.commands.clone();
+        let answer = move |news| commands.send(Command::Own(PuCommand::Endpoint(news))).is_ok();
+        self.endpoint.ask(match request {
+            ToEndpoint::Select { avoid } => Ask::Select {
+                pool,
+                avoid,
+                answer: Box::new(move |result| {
+                    let result = result.map(|element| (*element).clone()).map_err(|error| {
+                        let text = error.to_string();
+                        match Error::resolve(error) {
+                            Error::NoRegistrar(_) => SelectFailure::NoRegistrar(text),
+                            Error::UnknownPool { .. } => SelectFailure::UnknownPool(text),
+                            _ => SelectFailure::Other(text),
+                        }
+                    });
+                    answer(FromEndpoint::Selected(result));
+                }),
+            },
+            ToEndpoint::Report(pe_id) => Ask::Report { pool, pe_id },
+            ToEndpoint::Watch => {
+                let shared = Arc::clone(&self.shared);
+                Ask::Watch {
+                    pool,
+                    news: Box::new(move |pool, gone| {
+                        let target = shared.lock().target.as_ref().map(|target| target.pe);
+                        match target {
+                            Some(pe) if !gone => {
+                                answer(FromEndpoint::Listed(!pool.complete || pool.elements.iter().any(|e| e.id == pe)))
+                            }
+                            _ => !shared_is_over(&shared),
+                        }
+                    }),
+                }
+            }
+            // The watch ends when its receiver is gone.
+            ToEndpoint::Unwatch => return,
+        });
+    }
+
+    fn deliver(&mut self, item: PuItem) {
+        let inbound = match item {
+            PuItem::Connected(target) => {
+                let mut state = self.shared.lock();
+                state.target = Some(target);
+                state.acks = self.machine.has_acks();
+                drop(state);
+                if let Some(connected) = self.connected.take() {
+                    let _ = connected.send(Ok(()));
+                }
+                return;
+            }
+            PuItem::Data(message) => Inbound::Data(message),
+            PuItem::Drain => Inbound::Notice(Notice::Drain),
+            PuItem::Failover { from, to, cause, cookie_sent } => {
+                let mut state = self.shared.lock();
+                state.target = Some(to.clone());
+                state.failovers += 1;
+                state.acks = self.machine.has_acks();
+                drop(state);
+                let to = PeHandle::of_target(&self.shared.pool, &to);
+                let failover = Failover { from, to, cause, cookie_sent, release: self.handle.upgrade() };
+                match &self.callback {
+                    Some(callback) => {
+                        tokio::spawn(callback(failover));
+                        return;
+                    }
+                    None => Inbound::Failover(failover),
+                }
+            }
+        };
+        // Nobody receives any more: the session is being dropped.
+        let _ = self.items.send(inbound);
+    }
+
+    fn outcome(&mut self, send: SendId, outcome: CoreOutcome) {
+        let Some(done) = self.outcomes.remove(&send) else { return };
+        if let Err(CoreOutcome::Returned(outgoing, reason)) = done.outcome.send(outcome) {
+            let returned = crate::Outcome::from(CoreOutcome::Returned(outgoing, reason));
+            if let crate::Outcome::Returned(outgoing, reason) = returned {
+                let _ = self.items.send(Inbound::Notice(Notice::Returned(outgoing, reason)));
+            }
+        }
+    }
+
+    fn event(&self, event: &SessionEvent) {
+        if let SessionEvent::FailoverStarted { .. } = event {
+            self.shared.lock().target = None;
+        }
+        log(event, &self.shared.pool, self.machine.session_id());
+        self.endpoint.observe(event);
+    }
+
+    fn ended(&mut self, result: Result<(), SessionError>) {
+        let mut state = self.shared.lock();
+        state.target = None;
+        state.end = Some(result.clone());
+        drop(state);
+        if let (Some(connected), Err(error)) = (self.connected.take(), result) {
+            let _ = connected.send(Err(Error::session(error, &self.shared.pool)));
+        }
+        for done in self.closed.drain(..) {
+            let _ = done.send(());
+        }
+    }
+}
+
+fn shared_is_over(shared: &Shared) -> bool {
+    shared.lock().end.is_some()
+}
+
+/// One line per fact.
+pub(crate) fn log(event: &SessionEvent, pool: &PoolHandle, session_id: u64) {
+    match event {
+        SessionEvent::FailoverStarted { from, cause } => {
+            tracing::warn!(%pool, session_id, %from, %cause, "failover started")
+        }
+        SessionEvent::FailedOver { from, to, cause, resending } => {
+            tracing::info!(%pool, session_id, %from, %to, %cause, resending, "failed over");
+        }
+        SessionEvent::ProtocolError(what) => {
+            tracing::warn!(%pool, session_id, what, "the peer broke the session's rules")
+        }
+        other => tracing::debug!(%pool, session_id, event = ?other, "session"),
+    }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the tasks that drive a machine have in common: they sleep until an association, a command or the machine's deadline wakes them.
+
+use machine::Time;
+use machine::association::{AssociationId, Event};
+use net::{Associations, Clock};
+use rsp_core::config::{EndpointSettings, SessionSettings};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// Why a task woke.
+pub(crate) enum Wake<C> {
+    Association(AssociationId, Event),
+    Command(C),
+    /// All handles are gone.
+    Abandoned,
+    Timeout,
+}
+
+/// Sleeps. What has arrived comes before what was asked, and both before a timeout, so that a late reader never takes its own delay for a dead peer.
+pub(crate) async fn wake<C>(
+    associations: &mut Associations,
+    commands: &mut UnboundedReceiver<C>,
+    deadline: Option<Time>,
+    clock: Clock,
+) -> Wake<C> {
+    let timeout = async {
+        match deadline {
+            Some(at) => tokio::time::sleep_until(clock.instant(at)).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        (id, event) = associations.next() => Wake::Association(id, event),
+        command = commands.recv() => command.map_or(Wake::Abandoned, Wake::Command),
+        () = timeout => Wake::Timeout,
+    }
+}
+
+/// Transport options of an association to a registrar.
+pub(crate) fn registrar_options(settings: &EndpointSettings) -> net::Options {
+    net::Options { connect_timeout: settings.connect_timeout, ..net::Options::default() }
+}
+
+/// Transport options of an association between pool user and pool element.
+pub(crate) fn session_options(settings: &SessionSettings) -> net::Options {
+    net::Options {
+        connect_timeout: settings.connect_timeout,
+        close_timeout: settings.linger,
+        heartbeat: machine::association::Heartbeat {
+            interval: settings.heartbeat_interval,
+            dead_after: settings.dead_after(settings.heartbeat_interval),
+        },
+        // Twice the window and the cap: the session layer's own rules strike first.
+        max_untaken_bytes: 2 * (settings.receive_window as usize + settings.max_control_bytes),
+    }
+}
