@@ -2,6 +2,7 @@
 //! The associations of a registrar: with PEs, with PUs, and those it opened itself to ask for a PE that was cut off.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::SocketAddr;
 
 use machine::Time;
@@ -25,7 +26,7 @@ pub(super) struct Association {
     /// Bytes sent and not yet delivered.
     pub(super) buffered_bytes: usize,
     pub(super) requests: Rate,
-    pub(super) errors: Rate,
+    pub(super) complaints: Rate,
     pub(super) last_heard: Time,
 }
 
@@ -47,7 +48,7 @@ impl Association {
             conflicts: 0,
             buffered_bytes: 0,
             requests: Rate::default(),
-            errors: Rate::default(),
+            complaints: Rate::default(),
             last_heard: now,
         }
     }
@@ -64,11 +65,35 @@ impl Association {
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Associations {
-    by_id: HashMap<AssociationId, Association>,
+    by_id: HashMap<AssociationId, Association, SpreadBuilder>,
     /// Those opened by us, by where they lead.
     opened: HashMap<Destination, AssociationId>,
     destinations: HashMap<AssociationId, Destination>,
     last_opened: u64,
+}
+
+/// Identifiers are numbers we and our shell count up, so nobody outside can choose them to collide: one multiplication
+/// spreads them well enough, and every message needs it.
+#[derive(Debug, Default, Clone, Copy)]
+struct Spread(u64);
+
+type SpreadBuilder = BuildHasherDefault<Spread>;
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        let product = u128::from(self.0 ^ n) * 0x9e37_79b9_7f4a_7c15;
+        self.0 = (product >> 64) as u64 ^ product as u64;
+    }
 }
 
 /// Where an association opened by us leads: protocol and first address.

@@ -59,7 +59,7 @@ impl Registrar {
             }
         }
         self.contenders.insert(slot, contender);
-        self.check(slot, false, now);
+        self.check(slot, now);
     }
 
     /// The registered PE lives.

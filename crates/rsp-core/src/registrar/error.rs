@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is said about messages that cannot be understood: ASAP_ERROR, RFC 5352 §2.2.14 and RFC 5354 §3.12.
 
-use machine::Time;
 use rsp_wire::DecodeError;
 use rsp_wire::asap::{Error, Message};
 use rsp_wire::parameter::{ErrorCause, OperationError};
@@ -14,20 +13,31 @@ use crate::association::AssociationId;
 
 impl Registrar {
     /// A message could not be read. Its type's or parameter's action bits decide whether the sender is told.
-    pub(super) fn undecodable(&mut self, association: AssociationId, error: &DecodeError, now: Time) {
-        self.ignore(association, IgnoreReason::Undecodable);
-        if let Some(cause) = error.cause() {
-            self.report_error(association, OperationError(smallvec![cause]), now);
+    pub(super) fn undecodable(&mut self, association: AssociationId, error: &DecodeError) {
+        if self.ignore(association, IgnoreReason::Undecodable)
+            && let Some(cause) = error.cause()
+        {
+            self.send_error(association, OperationError(smallvec![cause]));
         }
     }
 
-    /// Sends an ASAP_ERROR, but not for ever: two ends that do not understand each other would keep each other busy.
-    pub(super) fn report_error(&mut self, association: AssociationId, error: OperationError, now: Time) {
-        let Some(sender) = self.associations.get_mut(association) else { return };
-        if sender.errors.take(ERRORS_PER_SECOND, ERRORS_PER_SECOND, now) {
-            self.metrics.errors_sent += 1;
-            self.send(association, What::Answer, &Message::Error(Error { error, unknown: Vec::new() }));
+    /// A message was understood but for these parameters, whose senders want to hear of it.
+    pub(super) fn report_unrecognized(&mut self, association: AssociationId, error: OperationError) {
+        if self.may_complain(association) {
+            self.send_error(association, error);
         }
+    }
+
+    /// An answer does not fit into a message: the peer hears that there was one.
+    pub(super) fn answer_too_long(&mut self, association: AssociationId) {
+        if self.may_complain(association) {
+            self.send_error(association, OperationError(smallvec![ErrorCause::Unspecified]));
+        }
+    }
+
+    fn send_error(&mut self, association: AssociationId, error: OperationError) {
+        self.metrics.errors_sent += 1;
+        self.send(association, What::Answer, &Message::Error(Error { error, unknown: Vec::new() }));
     }
 
     /// An ASAP_ERROR is never answered.
@@ -37,10 +47,23 @@ impl Registrar {
         self.event(Event::ErrorReceived { association, causes });
     }
 
-    /// A message is not processed.
-    pub(super) fn ignore(&mut self, association: AssociationId, reason: IgnoreReason) {
+    /// A message is not processed. Answers whether anything more may be said about it.
+    pub(super) fn ignore(&mut self, association: AssociationId, reason: IgnoreReason) -> bool {
         self.metrics.messages_ignored += 1;
-        self.event(Event::MessageIgnored { association, reason });
+        let may_complain = self.may_complain(association);
+        if may_complain {
+            self.event(Event::MessageIgnored { association, reason });
+        }
+        may_complain
+    }
+
+    /// Neither the peer nor the log hears of everything: two ends that do not understand each other would keep each other busy
+    /// for ever.
+    fn may_complain(&mut self, association: AssociationId) -> bool {
+        let now = self.now;
+        self.associations
+            .get_mut(association)
+            .is_some_and(|sender| sender.complaints.take(COMPLAINTS_PER_SECOND, COMPLAINTS_PER_SECOND, now))
     }
 }
 
@@ -49,7 +72,8 @@ pub(super) fn because(cause: ErrorCause) -> Option<OperationError> {
     Some(OperationError(smallvec![cause]))
 }
 
-const ERRORS_PER_SECOND: u32 = 10;
+/// About the messages of one association.
+const COMPLAINTS_PER_SECOND: u32 = 10;
 
 /// An error message has room for thousands; an event does not.
 const CAUSES_TOLD: usize = 4;

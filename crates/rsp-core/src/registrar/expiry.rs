@@ -25,7 +25,7 @@ impl Registrar {
             }
         }
         match self.monitors.get(slot).map(|monitor| monitor.keep_alive) {
-            Some(KeepAlive::Idle { next }) if next <= now => self.check(slot, false, now),
+            Some(KeepAlive::Idle { next }) if next <= now => self.check(slot, now),
             Some(KeepAlive::Waiting { until }) if until <= now => self.keep_alive_timeout(slot, until, now),
             Some(KeepAlive::Idle { .. } | KeepAlive::Waiting { .. }) | None => {}
         }
@@ -62,7 +62,7 @@ impl Registrar {
 
     /// The one place every change of the handlespace passes.
     pub(super) fn changed(&mut self, pool: &PoolHandle, pe: PeId, change: Change, now: Time) {
-        self.event(Event::HandlespaceChanged { pool: pool.clone(), pe, change });
+        self.event(Event::HandlespaceChanged { pool: pool.detach(), pe, change });
         self.update_subscribers(pool, change, now);
     }
 
@@ -71,9 +71,16 @@ impl Registrar {
         let late = now.since(due);
         let asleep = late > self.settings.keep_alive_interval;
         if asleep {
-            self.event(Event::Paused { late });
+            self.paused(late);
         }
         asleep
+    }
+
+    /// The registrar was asleep; many things notice it at once.
+    pub(super) fn paused(&mut self, late: std::time::Duration) {
+        if self.pause_noted.replace(self.now) != Some(self.now) {
+            self.event(Event::Paused { late });
+        }
     }
 
     /// Enters a pool element in an association's list and answers its place there.

@@ -14,9 +14,8 @@ use crate::association::{self, AssociationId, Request};
 use crate::handlespace::Slot;
 
 impl Registrar {
-    /// Asks a pool element whether it is there, unless a question is already on its way. `home` asks it to take this
-    /// registrar as its home.
-    pub(super) fn check(&mut self, slot: Slot, home: bool, now: Time) {
+    /// Asks a pool element whether it is there, unless a question is already on its way.
+    pub(super) fn check(&mut self, slot: Slot, now: Time) {
         let Some(monitor) = self.monitors.get_mut(slot) else { return };
         if matches!(monitor.keep_alive, KeepAlive::Waiting { .. }) {
             return;
@@ -25,7 +24,7 @@ impl Registrar {
         let association = monitor.association;
         self.monitors.reschedule(slot);
         if self.associations.is_up(association) {
-            self.send_keep_alive(association, slot, home);
+            self.send_keep_alive(association, slot);
         }
     }
 
@@ -52,7 +51,7 @@ impl Registrar {
         if let Some(monitor) = self.monitors.get_mut(slot) {
             monitor.keep_alive = KeepAlive::Idle { next: now };
         }
-        self.check(slot, false, now);
+        self.check(slot, now);
     }
 
     /// An association opened by us is up: now the question can be asked.
@@ -63,7 +62,7 @@ impl Registrar {
         let slots = self.associations.get(association).map(|association| association.pool_elements.clone());
         for slot in slots.unwrap_or_default() {
             if waiting(&self.monitors, slot) {
-                self.send_keep_alive(association, slot, false);
+                self.send_keep_alive(association, slot);
             }
         }
     }
@@ -73,7 +72,8 @@ impl Registrar {
         let from_there =
             |slot: &Slot| self.monitors.get(*slot).is_some_and(|monitor| monitor.association == association);
         let Some(slot) = self.handlespace.find(&ack.pool_handle, ack.pe_id).filter(from_there) else {
-            return self.ignore(association, IgnoreReason::UnknownPoolElement);
+            self.ignore(association, IgnoreReason::UnknownPoolElement);
+            return;
         };
         self.metrics.keep_alive_acks += 1;
         self.heard(slot, now);
@@ -107,16 +107,21 @@ impl Registrar {
             if let Some(monitor) = self.monitors.get_mut(slot) {
                 monitor.keep_alive = KeepAlive::Idle { next: now };
             }
-            self.check(slot, false, now);
+            self.check(slot, now);
         } else {
             self.remove_pool_element(slot, Removal::KeepAliveTimeout, now);
         }
     }
 
-    fn send_keep_alive(&mut self, association: AssociationId, slot: Slot, home: bool) {
+    //= https://www.rfc-editor.org/rfc/rfc5352#section-3.5
+    //# Optionally, an ENRP server may also periodically send point-to-point
+    //# ASAP_ENDPOINT_KEEP_ALIVE (with the H flag set to '0') messages to
+    //# each of the PEs owned by the ENRP server in order to check their
+    //# reachability status.
+    fn send_keep_alive(&mut self, association: AssociationId, slot: Slot) {
         let Some(element) = self.handlespace.element(slot) else { return };
         let message = Message::EndpointKeepAlive(EndpointKeepAlive {
-            home,
+            home: false,
             server_id: self.id,
             pool_handle: element.pool().handle(),
             pe_id: Some(element.id()),

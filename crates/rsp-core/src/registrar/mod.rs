@@ -70,6 +70,8 @@ pub struct Registrar {
     /// Messages are written here and then copied into memory of their exact size: one that is never read keeps no more.
     buffer: BytesMut,
     now: Time,
+    /// When it was last noted that the registrar had been asleep.
+    pause_noted: Option<Time>,
 }
 
 /// What a registrar hears.
@@ -124,6 +126,7 @@ impl Registrar {
             effects: VecDeque::new(),
             buffer: BytesMut::new(),
             now: Time::ZERO,
+            pause_noted: None,
         }
     }
 

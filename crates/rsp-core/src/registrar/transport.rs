@@ -45,7 +45,7 @@ impl Registrar {
             }
             association::Event::Paused => {
                 if self.associations.get(id).is_some() {
-                    self.event(Event::Paused { late: std::time::Duration::ZERO });
+                    self.paused(std::time::Duration::ZERO);
                 }
             }
             association::Event::Lost(reason) => self.association_lost(id, reason, now),
@@ -92,24 +92,31 @@ impl Registrar {
     fn message(&mut self, id: AssociationId, ppid: u32, data: Bytes, now: Time) {
         self.metrics.messages_received += 1;
         if ppid != PPID_ASAP {
-            return self.ignore(id, IgnoreReason::PayloadProtocol(ppid));
+            self.ignore(id, IgnoreReason::PayloadProtocol(ppid));
+            return;
         }
-        let rate = self.settings.limits.requests_per_second;
-        let within_rate =
-            self.associations.get_mut(id).is_some_and(|sender| sender.requests.take(rate, rate.saturating_mul(2), now));
         let decoded = match Message::decode(&data) {
             Ok(decoded) => decoded,
-            Err(error) => return self.undecodable(id, &error, now),
+            Err(error) => return self.undecodable(id, &error),
         };
         let unrecognized = decoded.unrecognized();
-        if within_rate {
+        if self.is_within_rate(id, &decoded.message, now) {
             self.process(id, decoded.message, now);
         } else {
             self.over_rate(id, decoded.message);
         }
         if let Some(error) = unrecognized {
-            self.report_error(id, error, now);
+            self.report_unrecognized(id, error);
         }
+    }
+
+    /// Requests and reports are counted; answers to our keep-alives are as many as we ask for.
+    fn is_within_rate(&mut self, id: AssociationId, message: &Message, now: Time) -> bool {
+        if matches!(message, Message::EndpointKeepAliveAck(_)) {
+            return true;
+        }
+        let rate = self.settings.limits.requests_per_second;
+        self.associations.get_mut(id).is_some_and(|sender| sender.requests.take(rate, rate.saturating_mul(2), now))
     }
 
     /// Finds the procedure of a message.
@@ -129,7 +136,9 @@ impl Registrar {
             | Message::Cookie(_)
             | Message::CookieEcho(_)
             | Message::BusinessCard(_)
-            | Message::Session(_) => self.ignore(id, IgnoreReason::NotForRegistrars),
+            | Message::Session(_) => {
+                self.ignore(id, IgnoreReason::NotForRegistrars);
+            }
         }
     }
 
@@ -145,7 +154,9 @@ impl Registrar {
             Message::Deregistration(request) => {
                 self.reject_deregistration(id, request.pool_handle, request.pe_id, cause);
             }
-            _ => self.ignore(id, IgnoreReason::RateLimit),
+            _ => {
+                self.ignore(id, IgnoreReason::RateLimit);
+            }
         }
     }
 
@@ -238,9 +249,11 @@ impl Registrar {
 
     /// Sends an encoded message. A peer that lets more than `buffered_bytes` pile up is not reading: it is cut off.
     pub(super) fn send_encoded(&mut self, id: AssociationId, sent: Sent, data: Bytes) {
-        let Some(association) = self.associations.get_mut(id).filter(|association| association.peer().is_some()) else {
-            return;
-        };
+        let Some(association) = self.associations.get_mut(id) else { return };
+        let Some(max_message) = association.peer().map(|peer| peer.max_message) else { return };
+        if data.len() > max_message {
+            return self.answer_too_long(id);
+        }
         if association.buffered_bytes > self.settings.limits.buffered_bytes {
             return;
         }

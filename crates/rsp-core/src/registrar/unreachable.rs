@@ -22,7 +22,8 @@ impl Registrar {
         let reporter = peer.addresses.first().map(|source| source.ip().to_canonical());
         let slot = self.handlespace.find(&report.pool_handle, report.pe_id);
         let (Some(reporter), Some(slot)) = (reporter, slot) else {
-            return self.ignore(association, IgnoreReason::UnknownPoolElement);
+            self.ignore(association, IgnoreReason::UnknownPoolElement);
+            return;
         };
         let Some(monitor) = self.monitors.get_mut(slot) else { return };
         self.metrics.unreachable_reports += 1;
@@ -53,6 +54,6 @@ impl Registrar {
         //# server MUST immediately send a point-to-point
         //# ASAP_ENDPOINT_KEEP_ALIVE message to the PE in question (the H flag in
         //# the message SHOULD be set to '0', in this case).
-        self.check(slot, false, now);
+        self.check(slot, now);
     }
 }
