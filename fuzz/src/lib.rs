@@ -4,4 +4,5 @@
 pub mod seeds;
 mod wire;
 
+pub use sim::registrar_commands::run as registrar;
 pub use wire::{asap, enrp};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where fuzzing starts: the bytes of `vectors/`.
+//! Where fuzzing starts: the bytes of `vectors/`, and chance for lists of commands.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,4 +25,10 @@ pub fn vectors(name: &str) -> Vec<Vec<u8>> {
         }
     }
     messages
+}
+
+/// Bytes that stand for lists of commands.
+pub fn command_lists() -> Vec<Vec<u8>> {
+    let mut rng = machine::Rng::new(1);
+    (0..32).map(|_| (0..2_000).map(|_| rng.next_u32() as u8).collect()).collect()
 }

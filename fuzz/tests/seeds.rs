@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Each target with its seeds, and with each of their bytes changed.
 
-use fuzz::seeds::vectors;
+use fuzz::seeds::{command_lists, vectors};
 
 #[test]
 fn the_asap_target_finds_nothing_in_its_seeds() {
@@ -11,6 +11,17 @@ fn the_asap_target_finds_nothing_in_its_seeds() {
 #[test]
 fn the_enrp_target_finds_nothing_in_its_seeds() {
     run(fuzz::enrp, &["enrp"]);
+}
+
+#[test]
+fn the_registrar_target_finds_nothing_in_its_seeds() {
+    for mut commands in command_lists() {
+        fuzz::registrar(&commands);
+        for at in (0..commands.len()).step_by(400) {
+            commands[at] ^= 0xff;
+            fuzz::registrar(&commands);
+        }
+    }
 }
 
 fn run(target: fn(&[u8]), folders: &[&str]) {
