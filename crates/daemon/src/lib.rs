@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What every daemon of this workspace needs and no protocol does.
+
+pub mod limits;
+pub mod logging;
+pub mod signals;
+pub mod systemd;

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Drives the registrar over sockets: events of associations in, requests out, and the clock.
+//!
+//! A task per association, all on one thread. A task handles everything its socket has, answers on its own association at
+//! once, and lets the answers go in one write; only what concerns another association wakes another task.
+
+mod alarm;
+mod link;
+mod log;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use machine::association::{AssociationId, Event, Request};
+use machine::{Machine, Output};
+use net::{Association, Clock, Listener, Options};
+use rsp_core::registrar::{Effect, Input, Registrar};
+
+use alarm::Alarm;
+use link::Link;
+
+/// The registrar and its associations.
+#[derive(Debug)]
+pub(crate) struct Shell {
+    registrar: RefCell<Registrar>,
+    links: RefCell<HashMap<AssociationId, Rc<Link>>>,
+    options: Options,
+    clock: Clock,
+    alarm: Alarm,
+    next_accepted: Cell<u64>,
+    /// Accepted and not yet refused or known to the registrar: nobody can fill the memory before the registrar counts.
+    most_links: usize,
+}
+
+impl Shell {
+    /// A registrar that runs, with no associations yet.
+    pub(crate) fn start(registrar: Registrar, options: Options) -> Rc<Self> {
+        let most_links = registrar.settings().limits.associations.saturating_add(UNKNOWN_ASSOCIATIONS);
+        let shell = Rc::new(Shell {
+            registrar: RefCell::new(registrar),
+            links: RefCell::default(),
+            options,
+            clock: Clock::new(),
+            alarm: Alarm::default(),
+            next_accepted: Cell::new(FIRST_ACCEPTED),
+            most_links,
+        });
+        shell.settle(&mut shell.registrar.borrow_mut(), None);
+        tokio::task::spawn_local(Rc::clone(&shell).keep_time());
+        shell
+    }
+
+    /// Accepts associations for as long as it is awaited.
+    pub(crate) async fn accept(self: Rc<Self>, listener: Listener) {
+        loop {
+            let association = listener.accept().await;
+            if self.links.borrow().len() >= self.most_links {
+                tracing::warn!(peer = %association.peer_addr(), "too many connections: one was closed");
+                continue;
+            }
+            let id = AssociationId(self.next_accepted.get());
+            self.next_accepted.set(id.0 + 2);
+            self.open(id, association);
+        }
+    }
+
+    /// Ends all associations; what was sent may still leave within `patience`.
+    pub(crate) async fn close(&self, patience: Duration) {
+        for link in self.links.borrow().values() {
+            link.close();
+        }
+        let all_gone = async {
+            while !self.links.borrow().is_empty() {
+                tokio::time::sleep(CLOSE_POLL).await;
+            }
+        };
+        if tokio::time::timeout(patience, all_gone).await.is_err() {
+            tracing::info!(associations = self.links.borrow().len(), "some peers did not take all that was sent");
+        }
+    }
+
+    fn open(self: &Rc<Self>, id: AssociationId, association: Association) {
+        let link = Rc::new(Link::new(association));
+        self.links.borrow_mut().insert(id, Rc::clone(&link));
+        let shell = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            std::future::poll_fn(|cx| shell.poll_link(id, &link, cx)).await;
+            shell.links.borrow_mut().remove(&id);
+        });
+    }
+
+    /// Hands the registrar all that has happened on an association, until nothing is left or it is gone.
+    fn poll_link(self: &Rc<Self>, id: AssociationId, link: &Link, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let event = ready!(link.poll_next(cx));
+            let over = matches!(event, Event::Lost(_));
+            if !link.is_closed() {
+                let mut registrar = self.registrar.borrow_mut();
+                registrar.handle_input(Input::Association(id, event), self.clock.now());
+                self.settle(&mut registrar, Some((id, link)));
+            }
+            if over {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// Does all the registrar wants. `current` is the association whose task runs.
+    fn settle(self: &Rc<Self>, registrar: &mut Registrar, current: Option<(AssociationId, &Link)>) {
+        loop {
+            match registrar.poll_output() {
+                Output::Effect(Effect::Association(id, request)) => match current {
+                    Some((current, link)) if current == id => self.perform(registrar, id, link, request),
+                    _ => self.perform_elsewhere(registrar, id, request),
+                },
+                Output::Effect(Effect::Event(event)) => log::event(&event),
+                Output::Effect(Effect::Announce(_)) => tracing::trace!("no announcement channel is configured"),
+                Output::Wait(deadline) => return self.alarm.set(deadline),
+            }
+        }
+    }
+
+    fn perform(self: &Rc<Self>, registrar: &mut Registrar, id: AssociationId, link: &Link, request: Request) {
+        if let Some(token) = link.perform(request) {
+            registrar.handle_input(Input::Association(id, Event::Undelivered(token)), self.clock.now());
+        }
+    }
+
+    fn perform_elsewhere(self: &Rc<Self>, registrar: &mut Registrar, id: AssociationId, request: Request) {
+        if let Request::Connect { protocol: _, to } = request {
+            return self.open(id, Association::connect(to.into_vec(), self.options));
+        }
+        let link = self.links.borrow().get(&id).cloned();
+        if let Some(link) = link {
+            self.perform(registrar, id, &link, request);
+            link.wake();
+        }
+    }
+
+    /// Tells the registrar when its deadline has passed.
+    async fn keep_time(self: Rc<Self>) {
+        loop {
+            self.alarm.ring(&self.clock).await;
+            // Everything readable is read first: our own delay must not make a peer look dead. After the first yield the
+            // system has been asked what is readable and those tasks are in line, after the second they have run.
+            for _ in 0..2 {
+                tokio::task::yield_now().await;
+            }
+            let mut registrar = self.registrar.borrow_mut();
+            registrar.handle_timeout(self.clock.now());
+            self.settle(&mut registrar, None);
+        }
+    }
+}
+
+/// Connections that have not said anything yet, beyond the limit of associations.
+const UNKNOWN_ASSOCIATIONS: usize = 1024;
+
+/// Identifiers of accepted associations are odd.
+const FIRST_ACCEPTED: u64 = 1;
+
+/// How often a stop looks whether all are gone.
+const CLOSE_POLL: Duration = Duration::from_millis(5);
