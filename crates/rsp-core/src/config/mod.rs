@@ -218,7 +218,7 @@ pub struct EndpointSettings {
     pub failed_hold: Duration,
     /// Registration Life a PE asks for if its application says nothing.
     pub default_life: Duration,
-    /// Items asked for by a resolution that is to be cached.
+    /// Items asked for by a resolution that is to be cached; RSPLIB sends no more than 128.
     pub cache_items: u32,
     /// Registrations with changed values are sent at most once in this time.
     pub update_min_interval: Duration,
@@ -251,7 +251,12 @@ impl EndpointSettings {
             connect_timeout: profile.ms(1_000, 5_000, 5_000, 250),
             failed_hold: profile.ms(5_000, 30_000, 30_000, 1_000),
             default_life: profile.ms(120_000, 900_000, 90_000, 30_000),
-            cache_items: HandleResolution::ALL_ITEMS,
+            cache_items: profile.pick(
+                HandleResolution::ALL_ITEMS,
+                HandleResolution::ALL_ITEMS,
+                128,
+                HandleResolution::ALL_ITEMS,
+            ),
             update_min_interval: profile.ms(100, 1_000, 1_000, 20),
             resubscribe: (profile.ms(250, 1_000, 1_000, 50), profile.ms(5_000, 30_000, 30_000, 1_000)),
             report_min_interval: profile.ms(1_000, 1_000, 1_000, 100),

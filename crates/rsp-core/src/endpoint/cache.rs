@@ -28,6 +28,8 @@ pub(super) struct PoolState {
     pub(super) watchers: u32,
     /// The home sends updates.
     pub(super) subscribed: bool,
+    /// The watchers have been told that there is no such pool.
+    pub(super) gone: bool,
     /// The next pause before a watched pool is asked for again.
     pub(super) pause: Duration,
     used: Time,
@@ -91,6 +93,7 @@ impl Pools {
             asking: None,
             watchers: 0,
             subscribed: false,
+            gone: false,
             pause: Duration::ZERO,
             used: now,
         };

@@ -14,7 +14,7 @@ impl Endpoint {
         match registration.state {
             State::Deregistering => return,
             // No registrar can know of it.
-            State::Waiting if registration.granted.is_none() => {
+            State::Waiting if !registration.sent => {
                 self.end_registration(id);
                 return self.reply(Reply::Deregistered { registration: id, error: None });
             }
@@ -64,18 +64,18 @@ impl Endpoint {
     pub(super) fn deregistration_response(&mut self, response: &DeregistrationResponse, now: Time) {
         let Some(&id) = self.by_pe.get(&(response.pool_handle.clone(), response.pe_id)) else { return };
         let Some(home) = self.home.as_ref().map(|link| link.home) else { return };
-        match self.registrations.get(&id).map(|registration| &registration.state) {
+        let Some(registration) = self.registrations.get(&id) else { return };
+        match registration.state {
             //= https://www.rfc-editor.org/rfc/rfc5352#section-3.2
             //# At the reception of the ASAP_DEREGISTRATION_RESPONSE, the PE's ASAP
             //# endpoint MUST stop the T3-Deregistration timer.
-            Some(State::Deregistering) => {
-                self.home_answered();
+            State::Deregistering => {
                 self.end_registration(id);
                 let error = response.error.clone().map(|error| RegisterError::Rejected { home, error });
                 self.reply(Reply::Deregistered { registration: id, error });
             }
             // Its life ran out. The PE is alive, so it comes back.
-            Some(State::Registered) => {
+            State::Registered if registration.granted.is_some() => {
                 let (pool, pe_id) = (response.pool_handle.detach(), response.pe_id);
                 self.event(Event::Unregistered { pool, pe_id });
                 self.reply(Reply::Unregistered { registration: id });

@@ -82,9 +82,11 @@ impl Endpoint {
         if let Some(link) = self.home.take_if(|link| link.association == id) {
             self.event(Event::HomeLost { home: link.home, reason });
             self.unsubscribed();
-            self.registrations_lost_home();
+            self.registrations_lost_home(now);
+            self.answer_all_stale(now);
             if self.needs_home() {
                 self.hunt(HuntCause::HomeLost, now);
+                // If a hunt was going on, its place and its registrar are free now.
                 self.hunt_more();
             }
         }
@@ -107,7 +109,7 @@ impl Endpoint {
         self.send_reports(now);
     }
 
-    /// The home has answered: whatever we suspected, it works.
+    /// The home says something: whatever we suspected, it works.
     pub(super) fn home_answered(&mut self) {
         if let Some(link) = &mut self.home {
             link.silent = false;

@@ -83,7 +83,10 @@ impl Endpoint {
             self.request(id, Request::Abort);
             self.note_attempt(key, None);
         }
-        self.event(Event::HuntFailed { tried, next });
+        // With nobody to try but the home that hangs there was no hunt to speak of.
+        if tried > 0 || self.home.is_none() {
+            self.event(Event::HuntFailed { tried, next });
+        }
         self.timers.set(Timer::ServerHunt, now + next);
         self.hunt_more();
     }
@@ -129,7 +132,8 @@ impl Endpoint {
         let (Some(hunt), Some(registrar)) = (&mut self.hunt, self.registrars.by_key(key)) else { return };
         let address = registrar.address.first();
         if let Some(attempt) = hunt.tried.iter_mut().find(|attempt| attempt.address == address) {
-            attempt.reason = reason;
+            // That it was refused before says more than that it has not answered now.
+            attempt.reason = reason.or(attempt.reason.take());
         } else if hunt.tried.len() < MAX_ATTEMPTS_SHOWN {
             hunt.tried.push(Attempt { address, reason });
         }

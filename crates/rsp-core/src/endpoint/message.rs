@@ -43,6 +43,9 @@ impl Endpoint {
     fn dispatch(&mut self, id: AssociationId, message: Message, length: usize, now: Time) {
         let Some(from) = self.associations.get(&id).map(|association| association.address) else { return };
         let from_home = self.home.as_ref().is_some_and(|link| link.association == id);
+        if from_home {
+            self.home_answered();
+        }
         match message {
             Message::EndpointKeepAlive(keep_alive) => self.keep_alive(id, keep_alive, now),
             Message::Error(error) => self.event(Event::ErrorReceived { from, error: error.error }),

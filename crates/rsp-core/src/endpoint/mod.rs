@@ -121,6 +121,11 @@ impl Endpoint {
         }
     }
 
+    /// Whether a registrar could know a pool of this name.
+    fn is_pool_handle(&self, handle: &PoolHandle) -> bool {
+        (1..=self.settings.wire.max_pool_handle).contains(&handle.len())
+    }
+
     fn request(&mut self, id: AssociationId, request: Request) {
         self.output.push_back(Effect::Association(id, request));
     }

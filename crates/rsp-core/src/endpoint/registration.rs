@@ -25,6 +25,8 @@ pub(super) struct Registration {
     /// What a registrar has last accepted.
     pub(super) granted: Option<Values>,
     pub(super) state: State,
+    /// A registrar may know of it.
+    pub(super) sent: bool,
     /// Timeouts in a row.
     pub(super) unanswered: u32,
     /// Changed values wait until then.
@@ -44,7 +46,7 @@ pub(super) enum State {
     Waiting,
     /// These values have been sent, T2 runs.
     Registering { sent: Values },
-    /// T4 runs.
+    /// Answered: T4 runs, or after a rejection changed values wait to be sent.
     Registered,
     /// ASAP_DEREGISTRATION has been sent or waits for a home, T3 runs.
     Deregistering,
@@ -67,6 +69,7 @@ impl Endpoint {
             asap_transport,
             granted: None,
             state: State::Waiting,
+            sent: false,
             unanswered: 0,
             not_before: now,
         };
@@ -79,9 +82,8 @@ impl Endpoint {
     }
 
     fn may_register(&mut self, id: RegistrationId, pool: &PoolHandle, pe_id: PeId) -> Result<(), RegisterError> {
-        let max = self.settings.wire.max_pool_handle;
-        if pool.is_empty() || pool.len() > max {
-            return Err(RegisterError::BadPoolHandle { len: pool.len(), max });
+        if !self.is_pool_handle(pool) {
+            return Err(RegisterError::BadPoolHandle { len: pool.len(), max: self.settings.wire.max_pool_handle });
         }
         if self.registrations.len() >= MAX_REGISTRATIONS {
             return Err(RegisterError::TooMany);
@@ -158,6 +160,7 @@ impl Endpoint {
             unknown: Vec::new(),
         });
         registration.state = State::Registering { sent: values };
+        registration.sent = true;
         registration.not_before = now + self.settings.update_min_interval;
         let unanswered = registration.unanswered;
         self.timers.stop(Timer::Reregistration(id));
@@ -212,7 +215,6 @@ impl Endpoint {
 
     pub(super) fn registration_response(&mut self, response: RegistrationResponse, now: Time) {
         let Some((id, sent)) = self.in_flight(&response.pool_handle, response.pe_id) else { return };
-        self.home_answered();
         //= https://www.rfc-editor.org/rfc/rfc5352#section-3.1
         //# At the reception of the registration response, the PE MUST stop the
         //# T2-registration timer.
@@ -273,7 +275,7 @@ impl Endpoint {
     }
 
     /// The home is gone: what was sent to it is as good as never sent.
-    pub(super) fn registrations_lost_home(&mut self) {
+    pub(super) fn registrations_lost_home(&mut self, now: Time) {
         let ids: Vec<RegistrationId> = self.registrations.keys().copied().collect();
         for id in ids {
             let Some(registration) = self.registrations.get_mut(&id) else { continue };
@@ -284,6 +286,9 @@ impl Endpoint {
             if registration.granted.is_some() {
                 registration.unanswered = 0;
                 self.timers.stop(Timer::Registration(id));
+            } else if self.timers.deadline_of(Timer::Registration(id)).is_none() {
+                // Rejected, and about to be sent with other values: its application still waits.
+                self.timers.set(Timer::Registration(id), now + self.settings.t2_registration);
             }
             self.timers.stop(Timer::Reregistration(id));
             self.timers.stop(Timer::Update(id));

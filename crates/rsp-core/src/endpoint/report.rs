@@ -33,13 +33,17 @@ const MAX_WAITING: usize = 256;
 impl Endpoint {
     /// Never waits: without a home the report goes out when there is one.
     pub(super) fn report(&mut self, pool: &PoolHandle, pe_id: PeId, now: Time) {
+        if !self.is_pool_handle(pool) {
+            return;
+        }
         let pe = (pool.detach(), pe_id);
         let hold = self.settings.failed_hold.max(self.settings.report_min_interval);
         let failed = &mut self.reports.failed;
         if failed.len() >= MAX_FAILED && !failed.contains_key(&pe) {
             failed.retain(|_, at| now.since(*at) < hold);
             if failed.len() >= MAX_FAILED {
-                failed.pop_first();
+                let oldest = failed.iter().min_by_key(|(_, at)| **at).map(|(pe, _)| pe.clone());
+                oldest.and_then(|pe| failed.remove(&pe));
             }
         }
         failed.insert(pe.clone(), now);

@@ -67,9 +67,8 @@ impl Endpoint {
     }
 
     fn open_pool(&mut self, handle: &PoolHandle, now: Time) -> Result<PoolKey, ResolveError> {
-        let max = self.settings.wire.max_pool_handle;
-        if handle.is_empty() || handle.len() > max {
-            return Err(ResolveError::BadPoolHandle { len: handle.len(), max });
+        if !self.is_pool_handle(handle) {
+            return Err(ResolveError::BadPoolHandle { len: handle.len(), max: self.settings.wire.max_pool_handle });
         }
         if self.pools.requests.len() >= MAX_WAITING {
             return Err(ResolveError::TooMany);
@@ -145,14 +144,10 @@ impl Endpoint {
         let Some(asking) = &mut state.asking else { return };
         asking.unanswered += 1;
         let (attempts, pool) = (asking.unanswered, state.handle.clone());
-        let mut waiters = SmallVec::<[Waiter; 4]>::new();
-        if state.entry.is_some() {
-            waiters.extend(asking.waiters.extract_if(.., |waiter| waiter.takes_stale()));
+        if self.home.is_some() {
+            self.event(Event::ResolutionUnanswered { pool, attempts });
         }
-        self.event(Event::ResolutionUnanswered { pool, attempts });
-        for waiter in waiters {
-            self.answer_from_cache(key, waiter, now);
-        }
+        self.answer_stale(key, now);
         //= https://www.rfc-editor.org/rfc/rfc5352#section-3.7.2
         //# This should be repeated up to MAX-REQUEST-RETRANSMIT times.  After
         //# that, an Error.Report notification should be generated to inform the
@@ -164,6 +159,23 @@ impl Endpoint {
         self.home_silent(HuntCause::ResolutionUnanswered, now);
         self.timers.set(Timer::Request(key), now + self.settings.t1_request);
         self.send_resolution(key);
+    }
+
+    /// Those who wait get what is in the cache, those who insist on fresh news go on waiting.
+    fn answer_stale(&mut self, key: PoolKey, now: Time) {
+        let Some(state) = self.pools.get_mut(key).filter(|state| state.entry.is_some()) else { return };
+        let Some(asking) = &mut state.asking else { return };
+        let waiters: Vec<Waiter> = asking.waiters.extract_if(.., |waiter| waiter.takes_stale()).collect();
+        for waiter in waiters {
+            self.answer_from_cache(key, waiter, now);
+        }
+    }
+
+    /// There is no registrar any more, and an old entry is better than none.
+    pub(super) fn answer_all_stale(&mut self, now: Time) {
+        for key in self.pools.active() {
+            self.answer_stale(key, now);
+        }
     }
 
     fn give_up(&mut self, key: PoolKey, now: Time) {
@@ -180,7 +192,6 @@ impl Endpoint {
 
     /// A response, asked for or pushed: it answers all who wait for the pool.
     pub(super) fn resolution_response(&mut self, response: HandleResolutionResponse, length: usize, now: Time) {
-        self.home_answered();
         let Some(key) = self.pools.find(&response.pool_handle) else { return };
         match response.error {
             //= https://www.rfc-editor.org/rfc/rfc5352#section-2.2.6
@@ -224,6 +235,7 @@ impl Endpoint {
         candidates.replace(Some(&pool.policy), pool.elements.iter().cloned());
         state.entry = Some(Entry { pool: pool.clone(), candidates, updated: now, asked });
         let subscribed = state.subscribed;
+        state.gone = false;
         state.pause = self.settings.resubscribe.0;
         if state.watchers > 0 {
             self.reply(Reply::PoolChanged { pool, gone: false });
@@ -286,6 +298,7 @@ impl Endpoint {
         let Waiter { request, wanted } = waiter;
         match wanted {
             Wanted::One { avoid } => {
+                // An entry is never empty.
                 if let Some(pe) = self.choose(key, &avoid, now) {
                     self.reply(Reply::Selected { request, result: Ok(pe) });
                 }
@@ -330,6 +343,12 @@ impl Waiter {
     fn takes_stale(&self) -> bool {
         !matches!(self.wanted, Wanted::Items { freshness: Freshness::Fresh, .. })
     }
+}
+
+/// What watchers hear of a pool that does not exist.
+pub(super) fn gone(handle: &PoolHandle) -> Reply {
+    let (handle, policy) = (handle.clone(), Policy::RoundRobin);
+    Reply::PoolChanged { pool: Arc::new(Pool { handle, policy, elements: Vec::new(), complete: true }), gone: true }
 }
 
 /// What is kept of a PE: nothing that holds the whole message in memory.

@@ -5,22 +5,25 @@ use machine::Time;
 use rsp_wire::PoolHandle;
 
 use super::cache::PoolKey;
+use super::resolution::gone;
 use super::timer::Timer;
 use super::{Endpoint, Reply};
 
 impl Endpoint {
     pub(super) fn watch(&mut self, handle: &PoolHandle, now: Time) {
-        let max = self.settings.wire.max_pool_handle;
-        if handle.is_empty() || handle.len() > max {
+        if !self.is_pool_handle(handle) {
             return;
         }
         let Some(key) = self.pools.open(handle, self.settings.max_cached_pools, now) else { return };
         let Some(state) = self.pools.get_mut(key) else { return };
         state.watchers = state.watchers.saturating_add(1);
         let first = state.watchers == 1;
-        if let Some(entry) = &state.entry {
-            let pool = entry.pool.clone();
-            self.reply(Reply::PoolChanged { pool, gone: false });
+        let known = match &state.entry {
+            Some(entry) => Some(Reply::PoolChanged { pool: entry.pool.clone(), gone: false }),
+            None => state.gone.then(|| gone(&state.handle)),
+        };
+        if let Some(news) = known {
+            self.reply(news);
         }
         if first {
             self.subscribe(key, now);
@@ -35,9 +38,10 @@ impl Endpoint {
         if state.watchers > 0 {
             return;
         }
+        state.gone = false;
         self.timers.stop(Timer::Resubscribe(key));
         // A request without the S bit ends the subscription; its answer keeps the cache fresh once more.
-        if std::mem::take(&mut state.subscribed) {
+        if std::mem::take(&mut state.subscribed) || state.asking.is_some() {
             self.send_resolution(key);
         }
         self.pools.settle(key);
@@ -47,16 +51,17 @@ impl Endpoint {
     fn subscribe(&mut self, key: PoolKey, now: Time) {
         let Some(state) = self.pools.get_mut(key) else { return };
         state.pause = self.settings.resubscribe.0;
-        // A request on its way did not have the S bit, or too few items.
+        // A request on its way did not have the S bit.
         if state.asking.is_some() {
             self.send_resolution(key);
         }
-        self.ask(key, None, now);
+        self.resubscribe(key, now);
     }
 
-    /// It is time to ask for a watched pool again.
+    /// It is time to ask for a watched pool again. Without a home that is done as soon as there is one.
     pub(super) fn resubscribe(&mut self, key: PoolKey, now: Time) {
-        if self.pools.get(key).is_some_and(|state| state.watchers > 0 && !state.subscribed) {
+        let wanted = self.pools.get(key).is_some_and(|state| state.watchers > 0 && !state.subscribed);
+        if wanted && self.home.is_some() {
             self.ask(key, None, now);
         }
     }
