@@ -8,7 +8,7 @@
 //!
 //! | the application | |
 //! |---|---|
-//! | `endpoint [profile=P] [registrars=a/b] [seed=N] [transports=tcp/sctp] [max-handle=N]` | a new endpoint; first line of each script |
+//! | `endpoint [profile=P] [registrars=a/b] [seed=N] [transports=tcp/sctp] [cached-pools=N] [cache-items=N]` | a new endpoint; first line of each script |
 //! | `register R POOL pe=N [life=SECONDS] [policy=RR] [at=IP] [asap]` | `asap`: with an ASAP transport on the same address |
 //! | `update R [policy=P] [at=IP]`, `deregister R` | |
 //! | `resolve Q POOL [items=N] [fresh]`, `select Q POOL [avoid=N/N]`, `cancel Q` | |

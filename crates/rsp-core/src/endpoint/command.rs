@@ -38,7 +38,7 @@ pub struct RequestId(pub u64);
 /// How long a registration lives at the registrar unless it is renewed, which the endpoint does in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Life {
-    /// For so long.
+    /// For so long, at least a second.
     For(Duration),
     /// Until it is deregistered or found dead.
     Infinite,

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use machine::Time;
 use rsp_wire::ServerId;
 
-use super::registrars::RegistrarKey;
 use super::{AdoptCause, Endpoint, Event, Home, HuntCause};
 use crate::association::{self, AssociationId, LostReason, Peer, Request};
 
@@ -30,8 +29,6 @@ impl Association {
 pub(super) struct HomeLink {
     pub(super) association: AssociationId,
     pub(super) home: Home,
-    /// Where we found it; `None` if it came to us.
-    pub(super) registrar: Option<RegistrarKey>,
     /// It has left a request unanswered, and nothing has come from it since.
     pub(super) silent: bool,
 }

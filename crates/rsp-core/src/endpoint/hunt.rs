@@ -8,7 +8,7 @@ use machine::Time;
 use rsp_wire::ServerId;
 
 use super::home::{Association, HomeLink};
-use super::registrars::RegistrarKey;
+use super::registrars::{Registrar, RegistrarKey};
 use super::timer::Timer;
 use super::{AdoptCause, Attempt, Endpoint, Event, Home, HuntCause};
 use crate::association::{AssociationId, LostReason, Peer, Request};
@@ -49,14 +49,15 @@ impl Endpoint {
     //# connections.
     pub(super) fn hunt_more(&mut self) {
         let Some(hunt) = &mut self.hunt else { return };
-        let home = self.home.as_ref().and_then(|home| home.registrar);
-        let places = self.settings.hunt_parallel.saturating_sub(usize::from(home.is_some()));
+        let home = self.home.as_ref();
+        let ours = home.is_some_and(|link| link.association.0.is_multiple_of(2));
+        let home = home.map(|link| link.home.address);
+        let places = self.settings.hunt_parallel.saturating_sub(usize::from(ours));
         let mut connect = Vec::new();
         while hunt.connecting.len() < places {
             let round = &hunt.round;
-            let Some(registrar) = self.registrars.next(|r| !round.contains(&r.key) && home != Some(r.key)) else {
-                break;
-            };
+            let is_home = |r: &Registrar| home.is_some_and(|home| r.address.addresses.contains(&home));
+            let Some(registrar) = self.registrars.next(|r| !round.contains(&r.key) && !is_home(r)) else { break };
             let id = AssociationId(self.next_association);
             self.next_association += 2;
             hunt.round.insert(registrar.key);
@@ -104,7 +105,7 @@ impl Endpoint {
         let association = Association::of(&peer);
         let home = Home { address: association.address, server };
         self.associations.insert(id, association);
-        self.adopt(HomeLink { association: id, home, registrar: Some(key), silent: false }, AdoptCause::Hunt, now);
+        self.adopt(HomeLink { association: id, home, silent: false }, AdoptCause::Hunt, now);
     }
 
     /// SH4: another one in its place.

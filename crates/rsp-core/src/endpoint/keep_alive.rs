@@ -28,7 +28,7 @@ impl Endpoint {
         if keep_alive.home && !self.is_home(id, keep_alive.server_id) {
             let Some(association) = self.associations.get(&id) else { return };
             let home = Home { address: association.address, server: keep_alive.server_id };
-            self.adopt(HomeLink { association: id, home, registrar: None, silent: false }, AdoptCause::KeepAlive, now);
+            self.adopt(HomeLink { association: id, home, silent: false }, AdoptCause::KeepAlive, now);
         }
     }
 

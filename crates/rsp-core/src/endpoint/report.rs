@@ -104,6 +104,9 @@ impl Endpoint {
 impl Reports {
     /// When this user last reported the PE, if that is not longer ago than `hold`.
     pub(super) fn held_since(&self, pool: &PoolHandle, pe_id: PeId, hold: Duration, now: Time) -> Option<Time> {
+        if self.failed.is_empty() {
+            return None;
+        }
         let at = *self.failed.get(&(pool.clone(), pe_id))?;
         (now.since(at) < hold).then_some(at)
     }
