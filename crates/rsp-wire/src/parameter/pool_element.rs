@@ -123,6 +123,20 @@ impl PoolElement {
         })
     }
 
+    /// A copy with its own memory, to keep beyond the message it came in. Most elements have nothing to copy.
+    pub fn detach(mut self) -> Self {
+        if let UserTransport::Opaque(data) = &mut self.user_transport {
+            *data = Bytes::copy_from_slice(data);
+        }
+        if let Policy::Other { data, .. } = &mut self.policy {
+            *data = Bytes::copy_from_slice(data);
+        }
+        for unknown in &mut self.unknown {
+            unknown.value = Bytes::copy_from_slice(&unknown.value);
+        }
+        self
+    }
+
     /// It alone as a parameter, without the padding after it: to be kept, and sent with [`Encoder::tlv`].
     ///
     /// # Errors
@@ -191,6 +205,20 @@ mod tests {
         assert_eq!(decoded.message.unknown.len(), 2);
         assert_eq!(to_hex(&decoded.report[0]), "c099000562");
         assert_eq!(decoded.message.to_tlv().expect("it is short"), hex(bytes));
+    }
+
+    #[test]
+    fn a_detached_element_is_equal_and_lets_its_message_go() {
+        let message = hex(
+            "000a 002c 00000007 00000000 ffffffff 0010 0005 61 000000 0008 000c 12345678 61626364 8099 0008 65666768",
+        );
+        let message = Bytes::from(message.to_vec());
+        let element = PoolElement::from_tlv(&message).expect("it is sound").message;
+        assert!(!message.is_unique());
+        let detached = element.clone().detach();
+        assert_eq!(detached, element);
+        drop(element);
+        assert!(message.is_unique());
     }
 
     #[test]

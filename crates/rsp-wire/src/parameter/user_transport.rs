@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::Transport;
 use super::parameter_type::{OPAQUE_TRANSPORT, is_transport};
 use crate::DecodeError;
-use crate::codec::{EncodeError, Encoder, Parameter, Report};
+use crate::codec::{EncodeError, Encoder, Parameter, Report, to_tlv};
 
 /// User Transport of a pool element, RFC 5354 §3.10.
 ///
@@ -54,6 +54,14 @@ impl UserTransport {
                 Ok(())
             }),
         }
+    }
+
+    /// It alone as a parameter, without the padding after it.
+    ///
+    /// # Errors
+    /// As [`UserTransport::encode`].
+    pub fn to_tlv(&self) -> Result<Bytes, EncodeError> {
+        to_tlv(|out| self.encode(out))
     }
 }
 
