@@ -67,9 +67,14 @@ impl<T> Slab<T> {
             }
             None => {
                 self.entries.push(Some(value));
-                u32::try_from(self.entries.len() - 1).expect("the limits keep pools and PEs below 2^32")
+                number(self.entries.len() - 1)
             }
         }
+    }
+
+    /// The number the next value gets.
+    pub(crate) fn next_vacant(&self) -> u32 {
+        self.free.last().copied().unwrap_or_else(|| number(self.entries.len()))
     }
 
     pub(crate) fn remove(&mut self, at: u32) -> Option<T> {
@@ -93,6 +98,10 @@ impl<T> Slab<T> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         (0..).zip(self.entries.iter()).filter_map(|(at, entry)| Some((at, entry.as_ref()?)))
     }
+}
+
+fn number(at: usize) -> u32 {
+    u32::try_from(at).expect("memory ends before 2^32 pools or PEs")
 }
 
 impl<T> Default for Slab<T> {

@@ -1,34 +1,41 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A PE as it is kept: its Pool Element parameter (RFC 5354 §3.10), ready to be copied into a message.
 
-use std::num::NonZeroU16;
 use std::ops::Range;
 
 use bytes::{BufMut, BytesMut};
 use rsp_wire::parameter::PoolElement;
 use rsp_wire::{PeId, ServerId};
-use smallvec::SmallVec;
 
 use super::encode;
 
-/// Enough for the usual PE: one IPv4 address as user and as ASAP transport.
-const INLINE: usize = 64;
+/// Enough for the usual PE: one IPv4 address and any policy of RFC 5356. Makes an element one cache line.
+const INLINE: usize = 48;
 
 /// Longest parameter kept. RSPLIB's has at most 128 addresses; an answer must hold at least a few PEs.
 const MAX_LENGTH: usize = 4096;
 
+const ID: Range<usize> = 4..8;
 const HOME: Range<usize> = 8..12;
 const LIFE: Range<usize> = 12..16;
 const USER_TRANSPORT: usize = 16;
 
-/// The encoded parameter, ASAP Transport last. Its length field leaves the ASAP Transport out, as pool users get it.
+/// The encoded parameter as pool users get it: User Transport and policy, but no ASAP Transport, and a length that says so.
 #[derive(Debug)]
-pub(super) struct Element {
-    wire: SmallVec<[u8; INLINE]>,
-    id: PeId,
-    pool: u32,
-    /// Where the policy begins. It ends where the ASAP Transport begins. Never 0, which makes room for `Option<Element>`.
-    policy_at: NonZeroU16,
+#[repr(align(64))]
+pub(super) enum Element {
+    /// Mostly there is no ASAP Transport, or it is the user transport again: control and data on one association.
+    Short {
+        wire: [u8; INLINE],
+        pool: u32,
+        asap_is_user_transport: bool,
+        asap_transport: Option<Box<Apart>>,
+    },
+    Long {
+        wire: Box<[u8]>,
+        pool: u32,
+        asap_transport: Box<[u8]>,
+    },
 }
 
 /// What a re-registration changed.
@@ -41,57 +48,71 @@ pub(super) struct Difference {
     pub(super) asap_transport: bool,
 }
 
+/// Boxed twice to take one word in the element.
+#[derive(Debug)]
+pub(super) struct Apart(Box<[u8]>);
+
 impl Element {
     /// `None` if the parameter is too long to keep. Unknown parameters are dropped. `room` is scratch space.
     pub(super) fn new(pool: u32, element: &PoolElement, home: ServerId, room: &mut BytesMut) -> Option<Self> {
         room.clear();
         encode::pool_element(element, room);
-        if room.len() > MAX_LENGTH {
-            return None;
-        }
-        let user_transport = usize::from(u16::from_be_bytes([room[USER_TRANSPORT + 2], room[USER_TRANSPORT + 3]]));
-        let policy_at = u16::try_from(USER_TRANSPORT + user_transport.next_multiple_of(4)).ok()?;
+        let length = room.len();
         if let Some(asap_transport) = &element.asap_transport {
             encode::transport(asap_transport, room);
         }
-        let mut wire = SmallVec::from_slice(room);
-        wire[HOME].copy_from_slice(&home.0.to_be_bytes());
-        (wire.len() <= MAX_LENGTH).then_some(Element {
-            wire,
-            id: element.id,
-            pool,
-            policy_at: NonZeroU16::new(policy_at)?,
-        })
+        if room.len() > MAX_LENGTH {
+            return None;
+        }
+        room[HOME].copy_from_slice(&home.0.to_be_bytes());
+        let (parameter, asap) = room.split_at(length);
+        if length > INLINE {
+            return Some(Element::Long { wire: parameter.into(), pool, asap_transport: asap.into() });
+        }
+        let mut wire = [0; INLINE];
+        wire[..length].copy_from_slice(parameter);
+        let asap_is_user_transport = !asap.is_empty() && asap == &parameter[user_transport(parameter)];
+        let apart = !asap.is_empty() && !asap_is_user_transport;
+        let asap_transport = apart.then(|| Box::new(Apart(asap.into())));
+        Some(Element::Short { wire, pool, asap_is_user_transport, asap_transport })
     }
 
     pub(super) fn id(&self) -> PeId {
-        self.id
+        PeId(word(&self.wire()[ID]))
     }
 
     pub(super) fn pool(&self) -> u32 {
-        self.pool
+        match self {
+            Element::Short { pool, .. } | Element::Long { pool, .. } => *pool,
+        }
     }
 
     pub(super) fn home(&self) -> ServerId {
-        ServerId(word(&self.wire[HOME]))
+        ServerId(word(&self.wire()[HOME]))
     }
 
     pub(super) fn set_home(&mut self, home: ServerId) {
-        self.wire[HOME].copy_from_slice(&home.0.to_be_bytes());
+        let wire: &mut [u8] = match self {
+            Element::Short { wire, .. } => wire,
+            Element::Long { wire, .. } => wire,
+        };
+        wire[HOME].copy_from_slice(&home.0.to_be_bytes());
     }
 
     pub(super) fn life(&self) -> i32 {
-        word(&self.wire[LIFE]).cast_signed()
+        word(&self.wire()[LIFE]).cast_signed()
     }
 
     /// The parameter as pool users get it, without ASAP Transport. A multiple of 4 long.
     pub(super) fn for_pool_users(&self) -> &[u8] {
-        &self.wire[..self.asap_at()]
+        let wire = self.wire();
+        &wire[..length(wire)]
     }
 
     /// The Member Selection Policy parameter.
     pub(super) fn policy(&self) -> &[u8] {
-        &self.wire[self.policy_at()..self.asap_at()]
+        let parameter = self.for_pool_users();
+        &parameter[user_transport(parameter).end..]
     }
 
     /// The A bit of the policy type, RFC 5356 §7.1.
@@ -102,34 +123,60 @@ impl Element {
     /// Appends the whole parameter, as registrars exchange it.
     pub(super) fn encode_whole(&self, out: &mut BytesMut) {
         let at = out.len();
-        out.put_slice(&self.wire);
-        let length = u16::try_from(self.wire.len()).expect("Element::new checked the length");
+        out.put_slice(self.for_pool_users());
+        out.put_slice(self.asap_transport());
+        let length = u16::try_from(out.len() - at).expect("Element::new checked the length");
         out[at + 2..at + 4].copy_from_slice(&length.to_be_bytes());
     }
 
     pub(super) fn difference(&self, new: &Element) -> Difference {
-        let differs = |part: fn(&Element) -> Range<usize>| self.wire[part(self)] != new.wire[part(new)];
-        if self.wire == new.wire {
-            return Difference::default();
-        }
+        let (old_wire, new_wire) = (self.wire(), new.wire());
         Difference {
-            home: differs(|_| HOME),
-            life: differs(|_| LIFE),
-            user_transport: differs(|e| USER_TRANSPORT..e.policy_at()),
-            policy: differs(|e| e.policy_at()..e.asap_at()),
-            asap_transport: differs(|e| e.asap_at()..e.wire.len()),
+            home: old_wire[HOME] != new_wire[HOME],
+            life: old_wire[LIFE] != new_wire[LIFE],
+            user_transport: old_wire[user_transport(old_wire)] != new_wire[user_transport(new_wire)],
+            policy: self.policy() != new.policy(),
+            asap_transport: self.asap_transport() != new.asap_transport(),
         }
     }
 
-    fn policy_at(&self) -> usize {
-        usize::from(self.policy_at.get())
+    /// The ASAP Transport parameter, empty if there is none.
+    fn asap_transport(&self) -> &[u8] {
+        match self {
+            Element::Short { wire, asap_is_user_transport: true, .. } => &wire[user_transport(wire)],
+            Element::Short { asap_transport, .. } => asap_transport.as_ref().map_or(&[], |apart| &apart.0),
+            Element::Long { asap_transport, .. } => asap_transport,
+        }
     }
 
-    fn asap_at(&self) -> usize {
-        usize::from(u16::from_be_bytes([self.wire[2], self.wire[3]]))
+    fn wire(&self) -> &[u8] {
+        match self {
+            Element::Short { wire, .. } => wire,
+            Element::Long { wire, .. } => wire,
+        }
     }
+}
+
+/// The User Transport in a Pool Element parameter, with the padding after it.
+fn user_transport(parameter: &[u8]) -> Range<usize> {
+    USER_TRANSPORT..USER_TRANSPORT + length(&parameter[USER_TRANSPORT..]).next_multiple_of(4)
+}
+
+/// What a parameter says of its length.
+fn length(parameter: &[u8]) -> usize {
+    usize::from(u16::from_be_bytes([parameter[2], parameter[3]]))
 }
 
 fn word(bytes: &[u8]) -> u32 {
     u32::from_be_bytes(bytes.try_into().expect("callers pass 4 bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_element_is_a_cache_line() {
+        assert_eq!((size_of::<Option<Element>>(), align_of::<Element>()), (64, 64));
+    }
 }

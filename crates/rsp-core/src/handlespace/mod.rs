@@ -60,7 +60,7 @@ pub struct Handlespace {
 #[derive(Debug)]
 struct Pool {
     handle: SmallVec<[u8; 32]>,
-    kind: Kind,
+    kind: Box<Kind>,
     selector: Selector,
     len: u32,
 }

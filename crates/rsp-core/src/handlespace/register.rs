@@ -86,9 +86,10 @@ impl Handlespace {
             None => self.register_in_new_pool(handle, element, home, standing),
             Some(pool) => {
                 self.pools[pool].kind.check(element)?;
+                let new = Element::new(pool, element, home, &mut self.room).ok_or(ErrorCause::LackOfResources)?;
                 match self.find_in(pool, element.id) {
-                    None => self.register_new(pool, element, home, standing),
-                    Some(slot) => self.register_again(slot, pool, element, home, standing),
+                    None => self.register_new(pool, new, home, standing),
+                    Some(slot) => Ok(self.register_again(slot, pool, new, home, standing)),
                 }
             }
         }
@@ -162,15 +163,17 @@ impl Handlespace {
         if self.pools.len() >= self.limits.pools {
             return Err(ErrorCause::LackOfResources);
         }
+        let vacant = self.pools.next_vacant();
+        let new = Element::new(vacant, element, home, &mut self.room).ok_or(ErrorCause::LackOfResources)?;
         let pool = self.pools.insert(Pool {
             handle: SmallVec::from_slice(handle.as_bytes()),
-            kind: Kind::of(element),
+            kind: Box::new(Kind::of(element)),
             selector: Selector::new(standing),
             len: 0,
         });
         let hash = self.hash_handle(handle.as_bytes());
         self.by_handle.insert_unique(hash, pool, |&pool| self.hasher.hash(&self.pools[pool].handle));
-        match self.register_new(pool, element, home, standing) {
+        match self.register_new(pool, new, home, standing) {
             Ok(registered) => Ok(Registered { change: Change::New { pool: true }, ..registered }),
             Err(cause) => {
                 self.remove_pool(pool);
@@ -182,7 +185,7 @@ impl Handlespace {
     fn register_new(
         &mut self,
         pool: u32,
-        element: &PoolElement,
+        element: Element,
         home: ServerId,
         standing: Standing,
     ) -> Result<Registered, ErrorCause> {
@@ -190,10 +193,9 @@ impl Handlespace {
         if self.elements.len() >= self.limits.pool_elements || members >= self.limits.pool_elements_per_pool {
             return Err(ErrorCause::LackOfResources);
         }
-        let kept = Element::new(pool, element, home, &mut self.room).ok_or(ErrorCause::LackOfResources)?;
-        let slot = Slot(self.elements.insert(kept));
+        let hash = self.hash_id(pool, element.id());
+        let slot = Slot(self.elements.insert(element));
         self.nodes.make_room(slot);
-        let hash = self.hash_id(pool, element.id);
         let rehash = |slot: &Slot| {
             let element = &self.elements[slot.0];
             let key = super::id_key(element.pool(), element.id());
@@ -216,17 +218,16 @@ impl Handlespace {
         &mut self,
         slot: Slot,
         pool: u32,
-        element: &PoolElement,
+        element: Element,
         home: ServerId,
         standing: Standing,
-    ) -> Result<Registered, ErrorCause> {
-        let new = Element::new(pool, element, home, &mut self.room).ok_or(ErrorCause::LackOfResources)?;
-        let kept = &mut self.elements[slot.0];
-        let (old_home, differs) = (kept.home(), kept.difference(&new));
-        let adaptive = kept.is_adaptive();
-        *kept = new;
-        self.move_home(slot, pool, old_home, home);
+    ) -> Registered {
+        // First, so that the processor fetches what the policy needs while it compares the rest.
         self.pools[pool].selector.update(&mut self.nodes, slot, standing);
+        let kept = &mut self.elements[slot.0];
+        let (old_home, differs, adaptive) = (kept.home(), kept.difference(&element), kept.is_adaptive());
+        *kept = element;
+        self.move_home(slot, pool, old_home, home);
         let changes = Changes {
             home: differs.home.then_some(old_home),
             life: differs.life,
@@ -235,6 +236,6 @@ impl Handlespace {
             policy: differs.policy && !adaptive,
             asap_transport: differs.asap_transport,
         };
-        Ok(Registered { slot, change: Change::Renewed(changes) })
+        Registered { slot, change: Change::Renewed(changes) }
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! To add a policy, write its file and add it to `POLICIES`.
 
+mod block;
 mod carried;
 mod chances;
 mod dense;
@@ -20,6 +21,7 @@ mod priority_least_used;
 mod random;
 mod randomized_least_used;
 mod ranked;
+mod ring_heads;
 mod rings;
 mod round_robin;
 mod selector;

@@ -8,7 +8,7 @@
 //! - PRIO takes the highest priority; LU, LUD and PLU take the list in its order, round robin among equals. LUD counts
 //!   this pool user's own selections.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use machine::Rng;
@@ -26,7 +26,7 @@ pub struct Candidates {
     selector: Selector,
     nodes: Nodes,
     elements: Slab<Arc<PoolElement>>,
-    by_id: HashMap<PeId, Slot>,
+    by_id: BTreeMap<PeId, Slot>,
     picked: Vec<Slot>,
 }
 
@@ -40,7 +40,7 @@ impl Candidates {
             selector: Selector::new(standing),
             nodes: Nodes::default(),
             elements: Slab::default(),
-            by_id: HashMap::new(),
+            by_id: BTreeMap::new(),
             picked: Vec::new(),
         }
     }
@@ -51,7 +51,7 @@ impl Candidates {
         if !same_type(policy.unwrap_or(&Policy::RoundRobin), &self.policy) {
             *self = Candidates::new(policy);
         }
-        let mut gone: HashMap<PeId, Slot> = std::mem::take(&mut self.by_id);
+        let mut gone: BTreeMap<PeId, Slot> = std::mem::take(&mut self.by_id);
         for element in elements {
             if self.by_id.contains_key(&element.id) {
                 continue;

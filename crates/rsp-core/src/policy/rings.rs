@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Circular lists of PEs in the order of a key: round robin among those that share a key.
 
-use std::collections::BTreeMap;
-
 use super::nodes::{Nodes, Slot};
+use super::ring_heads::RingHeads;
 
 /// Circular lists by key. Of each only the head is kept here, the links are in the nodes.
 #[derive(Debug)]
 pub(super) struct Rings<K> {
-    heads: BTreeMap<K, Slot>,
+    heads: RingHeads<K>,
 }
 
-impl<K: Ord + Copy> Rings<K> {
+impl<K: Ord + Copy + Default> Rings<K> {
     /// Appends `slot` to the ring of `key`.
     pub(super) fn push(&mut self, nodes: &mut Nodes, key: K, slot: Slot) {
         nodes[slot].prev = slot;
@@ -21,7 +20,7 @@ impl<K: Ord + Copy> Rings<K> {
 
     /// Appends the whole ring that starts with `first` to the ring of `key`.
     pub(super) fn append(&mut self, nodes: &mut Nodes, key: K, first: Slot) {
-        let head = *self.heads.entry(key).or_insert(first);
+        let head = self.heads.get_or_insert(key, first);
         if head == first {
             return;
         }
@@ -34,11 +33,11 @@ impl<K: Ord + Copy> Rings<K> {
     pub(super) fn remove(&mut self, nodes: &mut Nodes, key: K, slot: Slot) {
         let (prev, next) = (nodes[slot].prev, nodes[slot].next);
         if next == slot {
-            self.heads.remove(&key);
+            self.heads.remove(key);
             return;
         }
         link(nodes, prev, next);
-        if let Some(head) = self.heads.get_mut(&key)
+        if let Some(head) = self.heads.get_mut(key)
             && *head == slot
         {
             *head = next;
@@ -47,12 +46,12 @@ impl<K: Ord + Copy> Rings<K> {
 
     /// The head of the first ring.
     pub(super) fn first(&self) -> Option<(K, Slot)> {
-        self.heads.first_key_value().map(|(key, head)| (*key, *head))
+        self.heads.first()
     }
 
     /// The head of the first ring, to be moved.
     pub(super) fn first_head(&mut self) -> Option<&mut Slot> {
-        self.heads.values_mut().next()
+        self.heads.first_mut()
     }
 
     /// Takes the first ring away.
@@ -62,14 +61,14 @@ impl<K: Ord + Copy> Rings<K> {
 
     /// Makes `slot` the head of the ring of `key`, of which it is a member.
     pub(super) fn set_head(&mut self, key: K, slot: Slot) {
-        if let Some(head) = self.heads.get_mut(&key) {
+        if let Some(head) = self.heads.get_mut(key) {
             *head = slot;
         }
     }
 
     /// All PEs: ring after ring, each from its head.
     pub(super) fn iter<'a>(&'a self, nodes: &'a Nodes) -> impl Iterator<Item = Slot> + 'a {
-        self.heads.values().flat_map(move |&head| {
+        self.heads.iter().flat_map(move |head| {
             std::iter::successors(Some(head), move |&slot| Some(nodes[slot].next).filter(|&next| next != head))
         })
     }
@@ -77,7 +76,7 @@ impl<K: Ord + Copy> Rings<K> {
 
 impl<K> Default for Rings<K> {
     fn default() -> Self {
-        Rings { heads: BTreeMap::new() }
+        Rings { heads: RingHeads::default() }
     }
 }
 
