@@ -5,9 +5,7 @@ use std::ops::Range;
 
 use bytes::{BufMut, BytesMut};
 use rsp_wire::parameter::PoolElement;
-use rsp_wire::{PeId, ServerId};
-
-use super::encode;
+use rsp_wire::{Encoder, PeId, ServerId};
 
 /// Enough for the usual PE: one IPv4 address and any policy of RFC 5356. Makes an element one cache line.
 const INLINE: usize = 48;
@@ -15,6 +13,7 @@ const INLINE: usize = 48;
 /// Longest parameter kept. RSPLIB's has at most 128 addresses; an answer must hold at least a few PEs.
 const MAX_LENGTH: usize = 4096;
 
+const LENGTH: Range<usize> = 2..4;
 const ID: Range<usize> = 4..8;
 const HOME: Range<usize> = 8..12;
 const LIFE: Range<usize> = 12..16;
@@ -56,16 +55,13 @@ impl Element {
     /// `None` if the parameter is too long to keep. Unknown parameters are dropped. `room` is scratch space.
     pub(super) fn new(pool: u32, element: &PoolElement, home: ServerId, room: &mut BytesMut) -> Option<Self> {
         room.clear();
-        encode::pool_element(element, room);
-        let length = room.len();
-        if let Some(asap_transport) = &element.asap_transport {
-            encode::transport(asap_transport, room);
-        }
-        if room.len() > MAX_LENGTH {
-            return None;
-        }
+        element.encode(&mut Encoder::parameters(room)).ok().filter(|()| room.len() <= MAX_LENGTH)?;
+        let policy_at = user_transport(room).end;
+        let length = policy_at + parameter_length(&room[policy_at..]);
         room[HOME].copy_from_slice(&home.0.to_be_bytes());
-        let (parameter, asap) = room.split_at(length);
+        room[LENGTH].copy_from_slice(&u16::try_from(length).ok()?.to_be_bytes());
+        let (parameter, rest) = room.split_at(length);
+        let asap = if element.asap_transport.is_some() { &rest[..parameter_length(rest)] } else { &[] };
         if length > INLINE {
             return Some(Element::Long { wire: parameter.into(), pool, asap_transport: asap.into() });
         }
@@ -106,7 +102,7 @@ impl Element {
     /// The parameter as pool users get it, without ASAP Transport. A multiple of 4 long.
     pub(super) fn for_pool_users(&self) -> &[u8] {
         let wire = self.wire();
-        &wire[..length(wire)]
+        &wire[..parameter_length(wire)]
     }
 
     /// The Member Selection Policy parameter.
@@ -126,7 +122,7 @@ impl Element {
         out.put_slice(self.for_pool_users());
         out.put_slice(self.asap_transport());
         let length = u16::try_from(out.len() - at).expect("Element::new checked the length");
-        out[at + 2..at + 4].copy_from_slice(&length.to_be_bytes());
+        out[at..][LENGTH].copy_from_slice(&length.to_be_bytes());
     }
 
     pub(super) fn difference(&self, new: &Element) -> Difference {
@@ -159,11 +155,11 @@ impl Element {
 
 /// The User Transport in a Pool Element parameter, with the padding after it.
 fn user_transport(parameter: &[u8]) -> Range<usize> {
-    USER_TRANSPORT..USER_TRANSPORT + length(&parameter[USER_TRANSPORT..]).next_multiple_of(4)
+    USER_TRANSPORT..USER_TRANSPORT + parameter_length(&parameter[USER_TRANSPORT..]).next_multiple_of(4)
 }
 
-/// What a parameter says of its length.
-fn length(parameter: &[u8]) -> usize {
+/// What a parameter says of its length. Of those kept only an Opaque Transport may be no multiple of 4.
+fn parameter_length(parameter: &[u8]) -> usize {
     usize::from(u16::from_be_bytes([parameter[2], parameter[3]]))
 }
 

@@ -9,7 +9,6 @@
 //! - Nothing here takes longer than O(log n), except looking at everything.
 
 mod element;
-mod encode;
 mod home;
 mod kind;
 mod register;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Registration and deregistration, RFC 5352 §3.1 and §3.2.
 
+use bytes::Bytes;
 use rsp_wire::parameter::{ErrorCause, PoolElement, UserTransport};
-use rsp_wire::{PeId, PoolHandle, ServerId};
+use rsp_wire::{EncodeError, PeId, PoolHandle, ServerId};
 use smallvec::SmallVec;
 
 use super::element::Element;
-use super::encode;
 use super::home::Owned;
 use super::kind::Kind;
 use super::{Handlespace, Pool, Slot};
@@ -132,17 +132,16 @@ impl Handlespace {
     }
 
     fn check_values(&self, handle: &PoolHandle, element: &PoolElement) -> Result<Standing, ErrorCause> {
-        let invalid = |tlv| Err(ErrorCause::InvalidValues(tlv));
+        let invalid = |tlv: Result<Bytes, EncodeError>| Err(ErrorCause::InvalidValues(tlv.unwrap_or_default()));
         if handle.is_empty() || handle.len() > self.max_pool_handle {
-            return invalid(encode::to_tlv(|out| encode::pool_handle(handle.as_bytes(), out)));
+            return invalid(handle.to_tlv());
         }
-        if matches!(&element.user_transport, UserTransport::Ip(transport) if transport.addresses.is_empty()) {
-            return invalid(encode::to_tlv(|out| encode::user_transport(&element.user_transport, out)));
+        if let UserTransport::Ip(transport) = &element.user_transport
+            && transport.addresses.is_empty()
+        {
+            return invalid(transport.to_tlv());
         }
-        match policy::standing(&element.policy) {
-            Some(standing) => Ok(standing),
-            None => invalid(encode::to_tlv(|out| encode::policy(&element.policy, out))),
-        }
+        policy::standing(&element.policy).map_or_else(|| invalid(element.policy.to_tlv()), Ok)
     }
 
     //= https://www.rfc-editor.org/rfc/rfc5352#section-3.1

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Handle resolution, RFC 5352 §3.3: choosing PEs, and the answer as bytes.
 
-use bytes::{BufMut, BytesMut};
-use rsp_wire::PoolHandle;
+use bytes::BytesMut;
+use rsp_wire::asap::message_type::HANDLE_RESOLUTION_RESPONSE;
+use rsp_wire::{Dialect, Encoder, PoolHandle};
 
-use super::{Handlespace, Slot, encode};
+use super::{Handlespace, Slot};
 
-/// ASAP_HANDLE_RESOLUTION_RESPONSE, RFC 5352 §2.2.6.
-const RESPONSE: u8 = 0x06;
-const FLAG_ACCEPT_UPDATES: u8 = 0x01;
+/// The A bit of ASAP_HANDLE_RESOLUTION_RESPONSE, RFC 5352 §2.2.6.
+const ACCEPT_UPDATES: u8 = 0x01;
 
 /// No Pool Element parameter is shorter: 16 bytes of its own, a transport with one IPv4 address or none, a policy.
 const SHORTEST_ELEMENT: usize = 16 + 4 + 8;
+
+/// Message Length has 16 bits, and includes padding.
+const MAX_MESSAGE: usize = 65_532;
 
 /// Whether a resolution moves the pool's order on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,14 +62,12 @@ impl Handlespace {
     /// and writes nothing, if there is no such pool. Of what does not fit into `max_message` nothing is written.
     pub fn resolve(&mut self, handle: &PoolHandle, how: Resolution, out: &mut BytesMut) -> Option<usize> {
         let pool = self.find_pool(handle)?;
-        let max_message = how.max_message.min(usize::from(u16::MAX));
-        let start = out.len();
-        let flags = if how.accept_updates { FLAG_ACCEPT_UPDATES } else { 0 };
-        out.put_slice(&[RESPONSE, flags, 0, 0]);
-        encode::pool_handle(handle.as_bytes(), out);
-        out.put_bytes(0, (out.len() - start).wrapping_neg() % 4);
+        let mut message =
+            Encoder::message(out, HANDLE_RESOLUTION_RESPONSE, if how.accept_updates { ACCEPT_UPDATES } else { 0 });
+        handle.encode(&mut message).expect("a known handle is no longer than the limit for handles");
 
-        let room = max_message.saturating_sub(out.len() - start);
+        let max_message = how.max_message.min(MAX_MESSAGE);
+        let room = max_message.saturating_sub(message.len());
         let limit = (how.items as usize).min(room / SHORTEST_ELEMENT);
         let selector = &mut self.pools[pool].selector;
         self.picked.clear();
@@ -78,18 +79,19 @@ impl Handlespace {
             // The pool's policy goes first, with the first PE's values, as RSPLIB has it.
             let policy = if written == 0 { element.policy() } else { &[] };
             let parameter = element.for_pool_users();
-            if out.len() - start + policy.len() + parameter.len() > max_message {
+            if message.len().next_multiple_of(4) + policy.len() + parameter.len() > max_message {
                 break;
             }
-            out.put_slice(policy);
-            out.put_slice(parameter);
+            if written == 0 {
+                message.tlv(policy);
+            }
+            message.tlv(parameter);
             written += 1;
         }
         if how.advance == Advance::Yes {
             selector.charge(&mut self.nodes, &self.picked[..written]);
         }
-        let length = u16::try_from(out.len() - start).unwrap_or(u16::MAX);
-        out[start + 2..start + 4].copy_from_slice(&length.to_be_bytes());
+        message.finish_message(Dialect::STANDARD).expect("it is no longer than MAX_MESSAGE");
         Some(written)
     }
 }

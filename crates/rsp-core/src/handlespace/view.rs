@@ -2,7 +2,7 @@
 //! What others see of a pool and of a PE.
 
 use bytes::{Bytes, BytesMut};
-use rsp_wire::parameter::{Policy, RegistrationLife};
+use rsp_wire::parameter::{Policy, PoolElement, RegistrationLife};
 use rsp_wire::{PeId, PoolHandle, ServerId};
 
 use super::element::Element;
@@ -49,6 +49,11 @@ impl<'a> ElementView<'a> {
     /// The Pool Element parameter as pool users get it, without ASAP Transport.
     pub fn for_pool_users(self) -> &'a [u8] {
         self.element.for_pool_users()
+    }
+
+    /// All that is known of it, unless it was registered with something that RFC 5354 has no form for.
+    pub fn to_pool_element(self) -> Option<PoolElement> {
+        PoolElement::from_tlv(&self.to_tlv()).ok().map(|decoded| decoded.message)
     }
 
     /// The whole Pool Element parameter.

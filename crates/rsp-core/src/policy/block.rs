@@ -60,8 +60,7 @@ impl<K: Ord + Copy + Default> Block<K> {
     /// Takes the upper half away.
     pub(super) fn split(&mut self) -> Self {
         let middle = self.len / 2;
-        let mut upper = Block::default();
-        upper.len = self.len - middle;
+        let mut upper = Block { len: self.len - middle, ..Block::default() };
         upper.keys[..upper.len].copy_from_slice(&self.keys[middle..self.len]);
         upper.heads[..upper.len].copy_from_slice(&self.heads[middle..self.len]);
         self.len = middle;

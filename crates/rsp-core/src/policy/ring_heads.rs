@@ -10,8 +10,9 @@ use std::ops::Bound;
 use super::block::{BLOCK, Block};
 use super::nodes::Slot;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) enum RingHeads<K> {
+    #[default]
     Empty,
     One(K, Slot),
     Many(Box<Blocks<K>>),
@@ -106,12 +107,6 @@ impl<K: Ord + Copy + Default> RingHeads<K> {
             .into_iter()
             .flat_map(|blocks| std::iter::once(&blocks.low).chain(blocks.rest.values().map(|block| &**block)));
         one.into_iter().chain(many.flat_map(|block| block.heads().iter().copied()))
-    }
-}
-
-impl<K> Default for RingHeads<K> {
-    fn default() -> Self {
-        RingHeads::Empty
     }
 }
 
