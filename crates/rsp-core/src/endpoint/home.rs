@@ -103,6 +103,7 @@ impl Endpoint {
         self.unsubscribed();
         self.register_all(now);
         self.resolve_all(now);
+        self.reports_unheard();
         self.send_reports(now);
     }
 

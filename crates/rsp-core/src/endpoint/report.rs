@@ -95,6 +95,15 @@ impl Endpoint {
         self.reports.waiting.extend(report.filter(|_| self.reports.waiting.len() < MAX_WAITING));
     }
 
+    /// The home is replaced: what it may not have heard goes to the next one.
+    pub(super) fn reports_unheard(&mut self) {
+        for report in std::mem::take(&mut self.reports.on_the_way).into_values() {
+            if self.reports.waiting.len() < MAX_WAITING {
+                self.reports.waiting.push_back(report);
+            }
+        }
+    }
+
     /// Whether a report waits for a home.
     pub(super) fn has_reports(&self) -> bool {
         !self.reports.waiting.is_empty()
