@@ -2,6 +2,7 @@
 //! `rsp`, the one command line for pools, pool elements, sessions and registrars. One subcommand per file.
 
 mod decode;
+mod demo;
 mod exit;
 mod output;
 
@@ -14,6 +15,9 @@ use exit::Exit;
 fn main() -> ExitCode {
     let result = match Rsp::parse().command {
         Command::Decode(args) => decode::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::DemoPe(args) => demo::pe::run(&args),
+        Command::DemoPu(args) => demo::pu::run(&args),
     };
     match result {
         Ok(()) => Exit::Ok.into(),
@@ -35,4 +39,9 @@ struct Rsp {
 #[derive(Subcommand)]
 enum Command {
     Decode(decode::Args),
+    Demo(demo::Args),
+    #[command(hide = true)]
+    DemoPe(demo::pe::Args),
+    #[command(hide = true)]
+    DemoPu(demo::pu::Args),
 }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::handle::{Command, Handle};
 use crate::pe_session::PeCommand;
 use crate::session::{Failover, PuCommand};
-use crate::{Error, Result, ReturnReason};
+use crate::{Cause, Error, Result, ReturnReason};
 
 /// A message to send; made from `&str`, `String`, `Vec<u8>`, `Bytes`, or a received [`Message`], whose stream and PPID it keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -281,6 +281,8 @@ pub enum PeItem {
 pub enum Notice {
     /// The server is leaving its pool; the session finishes what is outstanding and moves.
     Drain,
+    /// The session is leaving this server; an [`Item::Failover`] follows when it has found another.
+    Leaving(PeId, Cause),
     /// A message came back and nobody was waiting for its outcome.
     Returned(Outgoing, ReturnReason),
 }

@@ -484,8 +484,9 @@ impl Task {
     }
 
     fn event(&self, event: &SessionEvent) {
-        if let SessionEvent::FailoverStarted { .. } = event {
+        if let SessionEvent::FailoverStarted { from, cause } = event {
             self.shared.lock().target = None;
+            let _ = self.items.send(Inbound::Notice(Notice::Leaving(*from, *cause)));
         }
         log(event, &self.shared.pool, self.machine.session_id());
         self.endpoint.observe(event);

@@ -44,7 +44,9 @@ fn handle(encoded: &str, whole: &str) -> Result<PoolHandle> {
                 match digits {
                     [Some(high), Some(low)] => (high * 16 + low) as u8,
                     _ => {
-                        return Err(Error::Config(format!("\"{whole}\": % must be followed by two hexadecimal digits")));
+                        return Err(Error::Config(format!(
+                            "\"{whole}\": % must be followed by two hexadecimal digits"
+                        )));
                     }
                 }
             }

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The live picture: pool elements, session, timeline. Without a terminal the timeline goes to standard error, a line each.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use anyhow::Result;
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyModifiers};
+use ratatui::layout::{Constraint, Layout};
+use ratatui::style::{Color, Modifier, Style, Stylize};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Cell, Paragraph, Row, Sparkline, Table};
+use ratatui::{DefaultTerminal, Frame};
+
+use super::pu::{Counts, News};
+use super::stage::Server;
+use super::{Act, ActResult, clock};
+
+/// What a person sees.
+pub(crate) struct Picture {
+    terminal: Option<DefaultTerminal>,
+    began: u64,
+    acts: Vec<(Act, Option<ActResult>)>,
+    playing: Option<usize>,
+    servers: Vec<Shown>,
+    answered: HashMap<u32, u64>,
+    serving: Option<u32>,
+    outstanding: u64,
+    counts: Counts,
+    rate: VecDeque<u64>,
+    timeline: VecDeque<(u64, Color, String)>,
+}
+
+struct Shown {
+    id: u32,
+    weight: u32,
+    pid: u32,
+    state: &'static str,
+}
+
+impl Picture {
+    /// A picture in the terminal if `live`, else lines.
+    pub(crate) fn new(live: bool, acts: &[Act]) -> Result<Self> {
+        Ok(Picture {
+            terminal: live.then(ratatui::try_init).transpose()?,
+            began: clock::now(),
+            acts: acts.iter().map(|act| (*act, None)).collect(),
+            playing: None,
+            servers: Vec::new(),
+            answered: HashMap::new(),
+            serving: None,
+            outstanding: 0,
+            counts: Counts::default(),
+            rate: VecDeque::new(),
+            timeline: VecDeque::new(),
+        })
+    }
+
+    /// Gives the terminal back; with results it waits for a key first.
+    pub(crate) fn close(&mut self, results: Option<&[ActResult]>) -> Result<()> {
+        if self.terminal.is_some() {
+            if results.is_some() {
+                self.note("the end: press any key".to_owned());
+                self.draw()?;
+                event::read()?;
+            }
+            self.terminal = None;
+            ratatui::restore();
+        }
+        Ok(())
+    }
+
+    /// Whether the person at the terminal wants to leave.
+    pub(crate) fn wants_to_quit(&mut self) -> Result<bool> {
+        if self.terminal.is_none() || !event::poll(Duration::ZERO)? {
+            return Ok(false);
+        }
+        Ok(matches!(event::read()?, Event::Key(key) if key.code == KeyCode::Char('q')
+            || (key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL))))
+    }
+
+    pub(crate) fn servers(&mut self, servers: &[Server]) {
+        let before = std::mem::take(&mut self.servers);
+        self.servers = servers
+            .iter()
+            .map(|server| Shown {
+                id: server.id,
+                weight: server.weight,
+                pid: server.pid,
+                state: before.iter().find(|s| s.id == server.id).map_or("registered", |s| s.state),
+            })
+            .collect();
+    }
+
+    pub(crate) fn act_begins(&mut self, act: Act) {
+        self.playing = Some(self.playing.map_or(0, |playing| playing + 1));
+        self.tell(Color::Cyan, format!("act: {}", act.title()));
+    }
+
+    pub(crate) fn fault(&mut self, act: Act, victim: u32) {
+        let (state, what) = match act {
+            Act::Kill => ("killed", "SIGKILL to"),
+            Act::Blackhole => ("cut off", "link cut to"),
+            Act::Hang => ("stopped", "SIGSTOP to"),
+            Act::Drain => ("drains", "SIGTERM to"),
+        };
+        self.state(victim, state);
+        self.tell(Color::Red, format!("{what} pool element {victim}, which serves the session"));
+    }
+
+    pub(crate) fn recovered(&mut self, act: Act, victim: u32) {
+        if matches!(act, Act::Blackhole | Act::Hang) {
+            self.state(victim, "registered");
+            self.note(format!("pool element {victim} is back"));
+        }
+    }
+
+    pub(crate) fn act_ended(&mut self, result: &ActResult) {
+        if let Some((_, slot)) = self.playing.and_then(|playing| self.acts.get_mut(playing)) {
+            *slot = Some(result.clone());
+        }
+        self.tell(
+            if result.ok() { Color::Green } else { Color::Red },
+            format!(
+                "interruption {:.1} ms, noticed after {:.1} ms; {} sent, {} answered, {} lost, {} duplicated, {} resent",
+                result.interruption_ms, result.detect_ms, result.sent, result.answered, result.lost, result.duplicated, result.resent
+            ),
+        );
+    }
+
+    pub(crate) fn note(&mut self, what: String) {
+        self.tell(Color::Reset, what);
+    }
+
+    /// News of the pool user.
+    pub(crate) fn news(&mut self, news: &News) -> Result<()> {
+        match news {
+            News::Leaving { pe, cause, .. } => {
+                self.tell(Color::Yellow, format!("the session leaves pool element {pe}: {cause}"))
+            }
+            News::Failover { to, .. } => self.tell(Color::Green, format!("the session goes on at pool element {to}")),
+            News::Progress { pe, outstanding, counts, .. } => {
+                let more = counts.answered.saturating_sub(self.counts.answered);
+                if let Some(pe) = pe {
+                    *self.answered.entry(*pe).or_default() += more;
+                }
+                self.rate.push_back(more);
+                if self.rate.len() > RATE_SAMPLES {
+                    self.rate.pop_front();
+                }
+                self.serving = *pe;
+                self.outstanding = *outstanding;
+                self.counts = counts.clone();
+                self.draw()?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn state(&mut self, id: u32, state: &'static str) {
+        if let Some(server) = self.servers.iter_mut().find(|server| server.id == id) {
+            server.state = state;
+        }
+    }
+
+    fn tell(&mut self, color: Color, what: String) {
+        let at = clock::now() - self.began;
+        if self.terminal.is_none() {
+            eprintln!("[{:7.3}] {what}", at as f64 / 1e6);
+        }
+        self.timeline.push_back((at, color, what));
+        if self.timeline.len() > 200 {
+            self.timeline.pop_front();
+        }
+    }
+
+    fn draw(&mut self) -> Result<()> {
+        if let Some(mut terminal) = self.terminal.take() {
+            let drawn = terminal.draw(|frame| self.paint(frame)).map(drop);
+            self.terminal = Some(terminal);
+            drawn?;
+        }
+        Ok(())
+    }
+
+    fn paint(&self, frame: &mut Frame<'_>) {
+        let [title, pool, session, acts, timeline] = Layout::vertical([
+            Constraint::Length(1),
+            Constraint::Length(self.servers.len() as u16 + 3),
+            Constraint::Length(6),
+            Constraint::Length(self.acts.len().min(6) as u16 + 2),
+            Constraint::Min(4),
+        ])
+        .areas(frame.area());
+        frame
+            .render_widget(Line::from(" rserpool: a session that outlives its servers      q quits").reversed(), title);
+        frame.render_widget(self.pool_table(), pool);
+        let [numbers, rate] = Layout::vertical([Constraint::Length(3), Constraint::Min(1)]).areas(session);
+        frame.render_widget(self.session_line(), numbers);
+        let samples: Vec<u64> = self.rate.iter().copied().collect();
+        frame.render_widget(Sparkline::default().data(&samples).style(Color::Green), rate);
+        frame.render_widget(self.act_lines(), acts);
+        let height = timeline.height.saturating_sub(2) as usize;
+        let lines: Vec<Line<'_>> = self
+            .timeline
+            .iter()
+            .rev()
+            .take(height)
+            .rev()
+            .map(|(at, color, what)| {
+                Line::from(vec![Span::raw(format!("{:8.3} ", *at as f64 / 1e6)), Span::styled(what.as_str(), *color)])
+            })
+            .collect();
+        frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" timeline ")), timeline);
+    }
+
+    fn pool_table(&self) -> Table<'_> {
+        let rows = self.servers.iter().map(|server| {
+            let serves = self.serving == Some(server.id);
+            let color = match server.state {
+                "registered" if serves => Color::Green,
+                "registered" => Color::Reset,
+                "drains" => Color::Yellow,
+                _ => Color::Red,
+            };
+            let answered = self.answered.get(&server.id).copied().unwrap_or(0);
+            Row::new([
+                Cell::from(if serves { "▶ serves" } else { "" }),
+                Cell::from(format!("pool element {}", server.id)),
+                Cell::from(format!("weight {}", server.weight)),
+                Cell::from(format!("pid {}", server.pid)),
+                Cell::from(server.state),
+                Cell::from(format!("{answered} answers")),
+            ])
+            .style(Style::from(color))
+        });
+        let widths = [9, 17, 10, 12, 12, 16].map(Constraint::Length);
+        Table::new(rows, widths).block(Block::bordered().title(" pool \"demo\", weighted round robin "))
+    }
+
+    fn session_line(&self) -> Paragraph<'_> {
+        let c = &self.counts;
+        let serving = self.serving.map_or("between two servers".to_owned(), |pe| format!("pool element {pe}"));
+        let text = format!(
+            "{serving}   sent {}   answered {}   outstanding {}   duplicated {}   resent {}   longest gap {:.1} ms",
+            c.sent,
+            c.answered,
+            self.outstanding,
+            c.duplicated,
+            c.resent,
+            clock::ms(0, c.gap)
+        );
+        Paragraph::new(text.add_modifier(Modifier::BOLD))
+            .block(Block::bordered().title(" session, answers over time below "))
+    }
+
+    fn act_lines(&self) -> Paragraph<'_> {
+        let lines: Vec<Line<'_>> = self
+            .acts
+            .iter()
+            .enumerate()
+            .rev()
+            .skip_while(|(index, _)| self.playing.is_some_and(|playing| *index > playing + 3) && self.acts.len() > 6)
+            .take(6)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .map(|(index, (act, result))| match result {
+                Some(r) => Line::from(format!(
+                    " ✔ {}: {:.1} ms (bound {} ms), lost {}, duplicated {}",
+                    act.title(),
+                    r.interruption_ms,
+                    act.bound_ms(),
+                    r.lost,
+                    r.duplicated
+                ))
+                .green(),
+                None if self.playing == Some(index) => Line::from(format!(" ▶ {}", act.title())).bold(),
+                None => Line::from(format!("   {}", act.title())).dim(),
+            })
+            .collect();
+        Paragraph::new(lines).block(Block::bordered().title(" acts "))
+    }
+}
+
+impl Drop for Picture {
+    fn drop(&mut self) {
+        if self.terminal.is_some() {
+            ratatui::restore();
+        }
+    }
+}
+
+const RATE_SAMPLES: usize = 400;
