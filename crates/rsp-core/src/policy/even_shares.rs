@@ -103,8 +103,9 @@ impl EvenShares {
         let step = TURN + self.rest;
         self.now += step / self.total;
         self.rest = step % self.total;
-        self.enqueue(nodes, slot, due);
+        // Who waited for the same time comes before `slot`.
         self.promote(nodes);
+        self.enqueue(nodes, slot, due);
         if self.now >= LATE {
             self.set_back(nodes);
         }
