@@ -279,7 +279,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn no_list_of_commands_breaks_a_registrar(bytes in proptest::collection::vec(any::<u8>(), 0..3000)) {
             run(&bytes);
