@@ -37,16 +37,25 @@ impl Config {
     /// # Errors
     /// [`Error::Config`] names the file, the place and the mistake.
     pub fn load() -> Result<Self> {
+        Self::load_with(None)
+    }
+
+    /// The same with another profile: what the file sets by name still counts.
+    pub(crate) fn load_with(profile: Option<Profile>) -> Result<Self> {
         let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-        let file = match variable("RSERPOOL_CONFIG") {
-            Some(path) => Some(File::read(Path::new(&path))?),
-            None if Path::new(DEFAULT_FILE).exists() => Some(File::read(&PathBuf::from(DEFAULT_FILE))?),
-            None => None,
-        }
-        .unwrap_or_default();
-        let profile = match variable("RSERPOOL_PROFILE").or(file.profile) {
-            Some(name) => name.parse().map_err(Error::Config)?,
-            None => Profile::default(),
+        let path = match variable("RSERPOOL_CONFIG") {
+            Some(path) => Some(PathBuf::from(path)),
+            None => Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()),
+        };
+        let file = path.as_deref().map(File::read).transpose()?.unwrap_or_default();
+        let in_file = |what: String| {
+            Error::Config(format!("{}: {what}", path.as_deref().unwrap_or(Path::new(DEFAULT_FILE)).display()))
+        };
+        let profile = match (profile, variable("RSERPOOL_PROFILE"), file.profile) {
+            (Some(profile), _, _) => profile,
+            (None, Some(name), _) => name.parse().map_err(|e| Error::Config(format!("RSERPOOL_PROFILE: {e}")))?,
+            (None, None, Some(name)) => name.parse().map_err(in_file)?,
+            (None, None, None) => Profile::default(),
         };
         let mut config = Config::of(profile);
         config.registrars = match variable("RSERPOOL_REGISTRARS") {
@@ -54,10 +63,10 @@ impl Config {
             None => file.registrars,
         };
         for (name, value) in file.endpoint {
-            config.endpoint.set(&name, &plain(&value)).map_err(|e| Error::Config(format!("[endpoint] {e}")))?;
+            config.endpoint.set(&name, &plain(&value)).map_err(|e| in_file(format!("[endpoint] {e}")))?;
         }
         for (name, value) in file.session {
-            config.session.set(&name, &plain(&value)).map_err(|e| Error::Config(format!("[session] {e}")))?;
+            config.session.set(&name, &plain(&value)).map_err(|e| in_file(format!("[session] {e}")))?;
         }
         Ok(config)
     }

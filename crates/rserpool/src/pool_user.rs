@@ -43,7 +43,7 @@ impl PoolUserBuilder {
         self
     }
 
-    /// Takes all values from this profile.
+    /// Takes the values of this profile, instead of the one that environment or file name.
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = Some(profile);
         self
@@ -60,13 +60,11 @@ impl PoolUserBuilder {
     /// # Errors
     /// [`Error::Config`] for a bad configuration, or a registrar whose name has no address.
     pub async fn build(self) -> Result<PoolUser> {
-        let mut config = match self.config {
-            Some(config) => config,
-            None => Config::load()?,
+        let mut config = match (self.config, self.profile) {
+            (Some(config), Some(profile)) => Config { registrars: config.registrars, ..Config::of(profile) },
+            (Some(config), None) => config,
+            (None, profile) => Config::load_with(profile)?,
         };
-        if let Some(profile) = self.profile {
-            config = Config { registrars: config.registrars, ..Config::of(profile) };
-        }
         if !self.registrars.is_empty() {
             config.registrars = self.registrars;
         }
