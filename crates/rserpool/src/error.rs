@@ -33,7 +33,7 @@ pub enum Error {
         tried: u32,
     },
     /// The registrar rejected it and would do so again.
-    #[error("the registrar rejected it: {0:?}")]
+    #[error("the registrar rejected it: {0}")]
     Rejected(OperationError),
     /// The mapping has no such thing.
     #[error("{feature} is not available on the {mapping} mapping")]
