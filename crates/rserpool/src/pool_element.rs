@@ -268,6 +268,7 @@ impl PoolElement {
         self.sessions.drain(time);
         self.leave();
         let _ = tokio::time::timeout(time, self.sessions.empty()).await;
+        self.deregistered().await;
         let _ = self.stop.send_replace(true);
         Ok(())
     }
@@ -278,11 +279,16 @@ impl PoolElement {
     /// None today; the result leaves room.
     pub async fn deregister(&self) -> Result<()> {
         self.leave();
+        self.deregistered().await;
+        let _ = self.stop.send_replace(true);
+        Ok(())
+    }
+
+    /// A process that ended before its DEREGISTRATION left would stay in the pool until the registrar misses it.
+    async fn deregistered(&self) {
         let bound = self.user.config().endpoint.t3_deregistration;
         // No answer in time: the registrar finds out by itself.
         let _ = tokio::time::timeout(bound, self.gone.clone().wait_for(|gone| *gone)).await;
-        let _ = self.stop.send_replace(true);
-        Ok(())
     }
 
     /// Who this server is (the "opaque instance id" of the service drafts).
