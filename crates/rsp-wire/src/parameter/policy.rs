@@ -214,7 +214,7 @@ impl Policy {
     }
 
     /// Its values in the order of the wire, with their names in snake_case.
-    pub(crate) fn fields(&self, mut each: impl FnMut(&'static str, u32)) {
+    pub fn fields(&self, mut each: impl FnMut(&'static str, u32)) {
         match *self {
             Policy::RoundRobin | Policy::Random | Policy::Other { .. } => {}
             Policy::WeightedRoundRobin { weight } | Policy::WeightedRandom { weight } => each("weight", weight),
