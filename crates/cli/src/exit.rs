@@ -28,9 +28,13 @@ impl Exit {
     const ALL: [Exit; 7] =
         [Exit::Ok, Exit::Failed, Exit::Usage, Exit::NoRegistrar, Exit::NotFound, Exit::Denied, Exit::Timeout];
 
-    /// The code an error asks for.
+    /// The code an error asks for: its `Exit`, or that of the library's error.
     pub(crate) fn of(error: &anyhow::Error) -> Exit {
-        error.downcast_ref().copied().unwrap_or(Exit::Failed)
+        let of_library = || {
+            let code = error.downcast_ref::<rserpool::Error>()?.exit_code();
+            Exit::ALL.into_iter().find(|exit| *exit as u8 == code)
+        };
+        error.downcast_ref().copied().or_else(of_library).unwrap_or(Exit::Failed)
     }
 }
 

@@ -1,24 +1,32 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `rsp`, the one command line for pools, pool elements, sessions and registrars. One subcommand per file.
 
+mod access;
 mod decode;
 mod demo;
+mod duration;
 mod exit;
+mod http;
 mod output;
+mod pool;
 
+use std::future::Future;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use exit::Exit;
 
 fn main() -> ExitCode {
-    let result = match Rsp::parse().command {
+    let command = Rsp::parse().command;
+    let result = log().and_then(|()| match command {
         Command::Decode(args) => decode::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::DemoPe(args) => demo::pe::run(&args),
         Command::DemoPu(args) => demo::pu::run(&args),
-    };
+        Command::Pool(command) => block_on(pool::run(&command)),
+    });
     match result {
         Ok(()) => Exit::Ok.into(),
         Err(error) => {
@@ -38,10 +46,30 @@ struct Rsp {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(subcommand)]
+    Pool(pool::Pool),
     Decode(decode::Args),
     Demo(demo::Args),
     #[command(hide = true)]
     DemoPe(demo::pe::Args),
     #[command(hide = true)]
     DemoPu(demo::pu::Args),
+}
+
+/// One thread is enough to wait for others.
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?.block_on(work)
+}
+
+/// Logs what `RSERPOOL_LOG` asks for to standard error; errors come to the user another way.
+fn log() -> anyhow::Result<()> {
+    const VARIABLE: &str = "RSERPOOL_LOG";
+    let filter = std::env::var(VARIABLE).unwrap_or_default();
+    if !filter.is_empty() {
+        let filter = tracing_subscriber::EnvFilter::try_new(&filter)
+            .with_context(|| format!("{VARIABLE}=\"{filter}\""))
+            .context(Exit::Usage)?;
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    }
+    Ok(())
 }

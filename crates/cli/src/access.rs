@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The options of every subcommand that speaks ASAP: which registrars, which profile.
+
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use rserpool::{PoolUrl, PoolUser, Profile};
+
+use crate::exit::Exit;
+
+/// Without them `RSERPOOL_REGISTRARS`, `RSERPOOL_PROFILE` and `/etc/rserpool/client.toml` count.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Access {
+    /// A registrar to ask; may be given several times [default: as configured, or 127.0.0.1:3863]
+    #[arg(long = "registrar", value_name = "HOST[:PORT]")]
+    registrars: Vec<String>,
+    /// Timers and limits: standard, rfc, rsplib or fast [default: as configured, or standard]
+    #[arg(long)]
+    profile: Option<Profile>,
+}
+
+impl Access {
+    /// A pool user that asks the registrars of the URL, of the options, or the configured ones.
+    pub(crate) async fn user(&self, url: &PoolUrl) -> rserpool::Result<PoolUser> {
+        let mut builder = PoolUser::builder();
+        if let Some(profile) = self.profile {
+            builder = builder.profile(profile);
+        }
+        let registrars = if url.registrars.is_empty() { &self.registrars } else { &url.registrars };
+        for registrar in registrars {
+            builder = builder.registrar(registrar);
+        }
+        builder.build().await
+    }
+}
+
+/// Waits for `work`, but not longer than `limit`.
+pub(crate) async fn within<T, E>(
+    limit: Duration,
+    what: &str,
+    work: impl Future<Output = Result<T, E>>,
+) -> anyhow::Result<T>
+where
+    E: Into<anyhow::Error>,
+{
+    match tokio::time::timeout(limit, work).await {
+        Ok(result) => result.map_err(Into::into),
+        Err(_) => Err(anyhow!("{what} took longer than {limit:?}: give a longer --timeout")).context(Exit::Timeout),
+    }
+}
