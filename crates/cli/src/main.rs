@@ -8,6 +8,7 @@ mod duration;
 mod exit;
 mod http;
 mod output;
+mod pe;
 mod pool;
 
 use std::future::Future;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::DemoPe(args) => demo::pe::run(&args),
         Command::DemoPu(args) => demo::pu::run(&args),
+        Command::Pe(command) => block_on(pe::run(&command)),
         Command::Pool(command) => block_on(pool::run(&command)),
     });
     match result {
@@ -48,6 +50,8 @@ struct Rsp {
 enum Command {
     #[command(subcommand)]
     Pool(pool::Pool),
+    #[command(subcommand)]
+    Pe(pe::Pe),
     Decode(decode::Args),
     Demo(demo::Args),
     #[command(hide = true)]

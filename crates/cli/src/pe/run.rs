@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `rsp pe run`: a pool element with a built-in service.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use rserpool::{PeId, Policy, PoolElement, PoolUrl};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::events::Events;
+use super::service::{Service, Work};
+use crate::access::Access;
+use crate::duration;
+use crate::exit::Exit;
+use crate::output::Output;
+
+/// Run a pool element with a built-in service
+///
+/// SIGTERM or SIGINT drains it: it leaves the pool, its sessions finish what is outstanding and move to other elements, and it ends
+/// when they have gone, at the latest after drain_timeout. A second signal ends it at once.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The pool to join: HANDLE or pool://REGISTRAR/HANDLE
+    #[arg(long, value_name = "HANDLE")]
+    pool: PoolUrl,
+    /// The pool's policy: rr, wrr, rand, wrand, prio, lu, lud, plu or rlu
+    #[arg(long, default_value = "rr")]
+    policy: Policy,
+    /// Weight (wrr, wrand) or priority (prio)
+    #[arg(long, value_name = "N")]
+    weight: Option<u32>,
+    /// Load from 0 to 1 (lu, lud, plu, rlu)
+    #[arg(long, value_name = "FRACTION", value_parser = fraction)]
+    load: Option<f64>,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:0")]
+    listen: String,
+    /// PE identifier in hexadecimal [default: random]
+    #[arg(long, value_name = "HEX", value_parser = pe_id)]
+    id: Option<PeId>,
+    #[command(flatten)]
+    access: Access,
+    /// How long answering a request takes
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "0ms")]
+    service_time: Duration,
+    /// Whether answers acknowledge their requests, so that pool users send again what was not answered
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    acks: bool,
+    /// How to print what happens: a line for each event in every form
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+    /// What to serve
+    #[arg(value_enum)]
+    service: Service,
+}
+
+pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
+    let policy = policy(args).context(Exit::Usage)?;
+    let user = args.access.user(&args.pool).await?;
+    let mut builder =
+        PoolElement::builder(args.pool.pool.clone()).user(&user).policy(policy).listen(args.listen.as_str());
+    if let Some(id) = args.id {
+        builder = builder.id(id);
+    }
+    if args.acks {
+        builder = builder.acks();
+    }
+    let events = Events(args.output);
+    let mut term = signal(SignalKind::terminate())?;
+    let pe = tokio::select! {
+        pe = builder.register() => Arc::new(pe?),
+        // Registering undoes itself.
+        _ = term.recv() => bail!("terminated before it had joined the pool"),
+    };
+    events.registered(pe.handle(), pe.home_registrar());
+
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (service, work) = (args.service, Work(args.service_time));
+    let leaving = Arc::clone(&pe);
+    let stop = async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        events.draining(leaving.sessions());
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            std::process::exit(Exit::Failed as i32);
+        });
+    };
+    pe.serve_until(stop, |session| async move {
+        events.session_opened(&session);
+        let mut requests = 0;
+        let result = service.serve(&session, work, &mut requests).await;
+        events.session_closed(&session, requests, &result);
+        Ok(())
+    })
+    .await?;
+    events.left();
+    Ok(())
+}
+
+fn policy(args: &Args) -> anyhow::Result<Policy> {
+    let mut policy = args.policy;
+    if let Some(weight) = args.weight {
+        if policy.with_weight(0) == policy.with_weight(1) {
+            return Err(anyhow!("this policy has no weight: leave --weight out, or use wrr, wrand or prio"));
+        }
+        policy = policy.with_weight(weight);
+    }
+    if let Some(load) = args.load {
+        if policy.with_load(0.0) == policy.with_load(1.0) {
+            return Err(anyhow!("this policy has no load: leave --load out, or use lu, lud, plu or rlu"));
+        }
+        policy = policy.with_load(load);
+    }
+    Ok(policy)
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|load| (0.0..=1.0).contains(load)).ok_or_else(|| "a number from 0 to 1 is expected".into())
+}
+
+fn pe_id(text: &str) -> Result<PeId, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    match u32::from_str_radix(digits, 16) {
+        Ok(id) if id != 0 && !digits.starts_with('+') => Ok(PeId(id)),
+        _ => Err("1 to 8 hexadecimal digits, not all 0, are expected".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pe_identifiers_are_hexadecimal_with_or_without_0x() {
+        assert_eq!(pe_id("0xCafe"), Ok(PeId(0xcafe)));
+        assert_eq!(pe_id("00000001"), Ok(PeId(1)));
+        for wrong in ["", "0", "0x", "+1", "-1", "123456789", "echo"] {
+            assert!(pe_id(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_load_is_a_fraction() {
+        assert_eq!(fraction("0.5"), Ok(0.5));
+        for wrong in ["-0.1", "1.1", "NaN", "half"] {
+            assert!(fraction(wrong).is_err(), "{wrong}");
+        }
+    }
+}
