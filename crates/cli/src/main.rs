@@ -2,6 +2,7 @@
 //! `rsp`, the one command line for pools, pool elements, sessions and registrars. One subcommand per file.
 
 mod access;
+mod connect;
 mod decode;
 mod demo;
 mod duration;
@@ -22,6 +23,7 @@ use exit::Exit;
 fn main() -> ExitCode {
     let command = Rsp::parse().command;
     let result = log().and_then(|()| match command {
+        Command::Connect(args) => block_on(connect::run(&args)),
         Command::Decode(args) => decode::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::DemoPe(args) => demo::pe::run(&args),
@@ -52,6 +54,7 @@ enum Command {
     Pool(pool::Pool),
     #[command(subcommand)]
     Pe(pe::Pe),
+    Connect(connect::Args),
     Decode(decode::Args),
     Demo(demo::Args),
     #[command(hide = true)]

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `rsp connect`: a line terminal over a session.
+
+mod lines;
+mod screen;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use rserpool::{Item, Outcome, Outgoing, PoolUrl, Session};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::access::{Access, within};
+use crate::duration;
+use crate::exit::Exit;
+use crate::output::Output;
+use lines::Line;
+use screen::Screen;
+
+/// Send lines to a pool and print the answers, whichever server gives them
+///
+/// Lines come from standard input, answers go to standard output, and what happens to the session is told on standard error. At
+/// the end of input it waits until every line has its outcome.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The pool: HANDLE or pool://REGISTRAR/HANDLE
+    #[arg(value_name = "HANDLE")]
+    pool: PoolUrl,
+    #[command(flatten)]
+    access: Access,
+    /// Give up connecting after this time
+    #[arg(long, value_parser = duration::parse, default_value = "10s")]
+    timeout: Duration,
+    /// After the last line, wait so long for the next answer of a server that does not acknowledge
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "1s")]
+    linger: Duration,
+    /// How to print: with json, answers and what happens to the session are objects on standard output
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+}
+
+pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
+    let user = args.access.user(&args.pool).await?;
+    let what = format!("connecting to pool \"{}\"", args.pool.pool);
+    let session = within(args.timeout, &what, user.session(args.pool.pool.clone()).connect()).await?;
+    let session = Arc::new(session);
+    let mut screen = Screen::new(args.output);
+    screen.connected(&args.pool.pool, session.pe().as_ref(), session.session_id())?;
+    let result = talk(&session, &mut screen, args.linger).await;
+    screen.ended(session.failovers())?;
+    result
+}
+
+async fn talk(session: &Arc<Session>, screen: &mut Screen, linger: Duration) -> anyhow::Result<()> {
+    let (sent, outcomes) = mpsc::unbounded_channel();
+    let mut sending = tokio::spawn(send_lines(Arc::clone(session), lines::read(), sent));
+    let mut outcomes = tokio::spawn(await_outcomes(outcomes));
+    let mut answers = 0;
+    // Known once every line has its outcome.
+    let mut tally: Option<Tally> = None;
+    let mut quiet_until = Instant::now();
+    loop {
+        if let Some(tally) =
+            tally.as_ref().filter(|tally| answers >= tally.unacknowledged || Instant::now() >= quiet_until)
+        {
+            close(session, screen).await?;
+            return tally.result();
+        }
+        tokio::select! {
+            item = session.recv() => match item? {
+                Some(item) => {
+                    answers += usize::from(matches!(item, Item::Data(_)));
+                    screen.item(item)?;
+                    quiet_until = Instant::now() + linger;
+                }
+                None => return screen.ended_by_server(),
+            },
+            result = &mut sending, if !sending.is_finished() => result.context("reading lines")??,
+            result = &mut outcomes, if tally.is_none() => {
+                tally = Some(result.context("waiting for outcomes")?);
+                quiet_until = Instant::now() + linger;
+            }
+            () = tokio::time::sleep_until(quiet_until), if tally.is_some() => {}
+            _ = tokio::signal::ctrl_c() => {
+                // Whoever interrupts doesn't want to wait for outcomes.
+                let _ = tokio::time::timeout(BYE, session.close()).await;
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Says BYE and prints what came before the server's end of it.
+async fn close(session: &Session, screen: &mut Screen) -> anyhow::Result<()> {
+    session.close().await?;
+    while let Some(item) = session.recv().await? {
+        screen.item(item)?;
+    }
+    Ok(())
+}
+
+/// Waits for room in the window, so that not more is read than can be sent.
+async fn send_lines(
+    session: Arc<Session>,
+    mut lines: mpsc::Receiver<std::io::Result<Line>>,
+    sent: mpsc::UnboundedSender<(u64, rserpool::Sent)>,
+) -> anyhow::Result<()> {
+    while let Some(line) = lines.recv().await {
+        let Line { number, text } = line.context("cannot read standard input")?;
+        let outcome = session.send(Outgoing::new(text).ack()).await.with_context(|| format!("line {number}"))?;
+        let _ = sent.send((number, outcome));
+    }
+    Ok(())
+}
+
+/// What became of the lines.
+#[derive(Debug, Default)]
+struct Tally {
+    unacknowledged: usize,
+    returned: Vec<String>,
+}
+
+impl Tally {
+    fn result(&self) -> anyhow::Result<()> {
+        match self.returned.as_slice() {
+            [] => Ok(()),
+            returned => Err(anyhow!("not delivered: {}", returned.join(", "))).context(Exit::Failed),
+        }
+    }
+}
+
+async fn await_outcomes(mut sent: mpsc::UnboundedReceiver<(u64, rserpool::Sent)>) -> Tally {
+    let mut tally = Tally::default();
+    while let Some((number, outcome)) = sent.recv().await {
+        match outcome.await {
+            Ok(Outcome::Acknowledged(_)) => {}
+            Ok(Outcome::Delivered(_)) => tally.unacknowledged += 1,
+            Ok(Outcome::Returned(_, reason)) => tally.returned.push(format!("line {number} ({reason})")),
+            Err(error) => tally.returned.push(format!("line {number} ({error})")),
+        }
+    }
+    tally
+}
+
+/// How long an interrupted session may take to end in order.
+const BYE: Duration = Duration::from_millis(500);

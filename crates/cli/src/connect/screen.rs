@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a person, or a program, sees of a session.
+
+use std::io::{self, IsTerminal, Write};
+
+use rserpool::{Item, Notice, PeHandle, PeId, PoolHandle};
+use serde_json::{Value, json};
+
+use crate::output::{Output, print_json};
+
+/// Answers go to standard output, everything else to standard error; as JSON all goes to standard output.
+pub(super) struct Screen {
+    output: Output,
+    colour: bool,
+    pe: Option<PeId>,
+}
+
+impl Screen {
+    pub(super) fn new(output: Output) -> Self {
+        let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Screen { output, colour, pe: None }
+    }
+
+    pub(super) fn connected(&mut self, pool: &PoolHandle, pe: Option<&PeHandle>, session: u64) -> anyhow::Result<()> {
+        self.pe = pe.map(|pe| pe.id);
+        let address = pe.map(address).unwrap_or_default();
+        let id = pe.map(|pe| pe.id.to_string());
+        self.note(
+            "32",
+            &format!("connected to pool {pool}: PE {} at {address}", id.as_deref().unwrap_or("unknown")),
+            || json!({"event": "connected", "pool": pool.to_string(), "pe": id, "address": address, "session": format!("{session:#018x}")}),
+        )
+    }
+
+    pub(super) fn item(&mut self, item: Item) -> anyhow::Result<()> {
+        match item {
+            Item::Data(answer) => self.answer(&answer),
+            Item::Failover(failover) => {
+                self.pe = Some(failover.to.id);
+                let (from, to, cause) = (failover.from, failover.to.id, failover.cause);
+                let address = address(&failover.to);
+                let cookie = failover.cookie_sent;
+                self.note(
+                    "33",
+                    &format!("failover from PE {from} to PE {to} at {address}: {cause}"),
+                    || json!({"event": "failover", "from": from.to_string(), "to": to.to_string(), "address": address, "cause": cause.to_string(), "cookie": cookie}),
+                )
+            }
+            Item::Notice(Notice::Drain) => {
+                self.note("33", "the server is leaving the pool", || json!({"event": "drain"}))
+            }
+            // Its outcome tells.
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn ended_by_server(&self) -> anyhow::Result<()> {
+        self.note("32", "the server ended the session", || json!({"event": "ended_by_server"}))
+    }
+
+    pub(super) fn ended(&self, failovers: u32) -> anyhow::Result<()> {
+        match self.output {
+            Output::Table => Ok(()),
+            Output::Json | Output::Jsonl => print_json(&json!({"event": "ended", "failovers": failovers})),
+        }
+    }
+
+    fn answer(&self, answer: &[u8]) -> anyhow::Result<()> {
+        match self.output {
+            Output::Table => {
+                let mut out = io::stdout().lock();
+                out.write_all(answer)?;
+                if !answer.ends_with(b"\n") {
+                    out.write_all(b"\n")?;
+                }
+                Ok(out.flush()?)
+            }
+            Output::Json | Output::Jsonl => {
+                let text = String::from_utf8_lossy(answer);
+                let pe = self.pe.map(|pe| pe.to_string());
+                print_json(&json!({"event": "answer", "pe": pe, "text": text.trim_end_matches(['\r', '\n'])}))
+            }
+        }
+    }
+
+    fn note(&self, colour: &str, text: &str, object: impl FnOnce() -> Value) -> anyhow::Result<()> {
+        match self.output {
+            Output::Table if self.colour => eprintln!("\x1b[{colour}m{text}\x1b[0m"),
+            Output::Table => eprintln!("{text}"),
+            Output::Json | Output::Jsonl => print_json(&object())?,
+        }
+        Ok(())
+    }
+}
+
+fn address(pe: &PeHandle) -> String {
+    pe.addrs.first().map(ToString::to_string).unwrap_or_default()
+}
