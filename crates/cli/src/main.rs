@@ -2,6 +2,7 @@
 //! `rsp`, the one command line for pools, pool elements, sessions and registrars. One subcommand per file.
 
 mod access;
+mod completions;
 mod connect;
 mod decode;
 mod demo;
@@ -16,7 +17,7 @@ use std::future::Future;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use exit::Exit;
 
@@ -30,6 +31,8 @@ fn main() -> ExitCode {
         Command::DemoPu(args) => demo::pu::run(&args),
         Command::Pe(command) => block_on(pe::run(&command)),
         Command::Pool(command) => block_on(pool::run(&command)),
+        Command::Completions(args) => completions::completions(&args, Rsp::command()),
+        Command::Man(args) => completions::man(&args, Rsp::command()),
     });
     match result {
         Ok(()) => Exit::Ok.into(),
@@ -61,6 +64,8 @@ enum Command {
     DemoPe(demo::pe::Args),
     #[command(hide = true)]
     DemoPu(demo::pu::Args),
+    Completions(completions::Completions),
+    Man(completions::Man),
 }
 
 /// One thread is enough to wait for others.
