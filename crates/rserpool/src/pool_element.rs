@@ -96,8 +96,8 @@ impl PoolElementBuilder {
         let settings = user.config().session.clone();
         let options = session_options(&settings);
         let address = address(&self.listen).await?;
-        let listener = net::Listener::bind(address, options)
-            .map_err(|e| Error::Io(format!("cannot listen on {address}: {e}")))?;
+        let listener =
+            net::Listener::bind(address, options).map_err(|e| Error::Io(format!("cannot listen on {address}: {e}")))?;
         let listening = listener.local_addr();
         let id = self.id.unwrap_or_else(|| PeId(user.random() as u32));
         let (user_transport, asap_transport) = transports(self.mapping, listening, &self.advertise)?;
