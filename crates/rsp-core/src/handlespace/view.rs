@@ -2,7 +2,7 @@
 //! What others see of a pool and of a PE.
 
 use bytes::{Bytes, BytesMut};
-use rsp_wire::parameter::{Policy, PoolElement, RegistrationLife};
+use rsp_wire::parameter::{Policy, PoolElement, Protocol, RegistrationLife, TransportUse};
 use rsp_wire::{PeId, PoolHandle, ServerId};
 
 use super::element::Element;
@@ -90,6 +90,11 @@ impl<'a> PoolView<'a> {
     /// Overall policy. Its values are those of the first PE and mean nothing.
     pub fn policy(self) -> &'a Policy {
         &self.pool.kind.policy
+    }
+
+    /// Protocol and use of its user transports; `None` if they are opaque.
+    pub fn transport(self) -> Option<(Protocol, TransportUse)> {
+        self.pool.kind.transport
     }
 
     /// Its PEs, in no particular order.

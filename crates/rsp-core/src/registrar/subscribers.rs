@@ -47,6 +47,11 @@ impl Subscribers {
         self.count
     }
 
+    /// Number of subscriptions to a pool.
+    pub(super) fn count_of(&self, handle: &[u8]) -> usize {
+        self.key_of(handle).map_or(0, |key| self.pools[key as usize].subscribers.len())
+    }
+
     /// The key of a pool somebody is subscribed to.
     pub(super) fn key_of(&self, handle: &[u8]) -> Option<u32> {
         self.by_handle.get(handle).copied()
@@ -114,7 +119,7 @@ mod tests {
         assert!(new);
         assert_eq!(subscribers.subscribe(&echo, alice, 5), (key, false));
         assert_eq!(subscribers.get_mut(key).map(|pool| pool.subscribers[&alice].items), Some(5));
-        assert_eq!(subscribers.len(), 1);
+        assert_eq!((subscribers.len(), subscribers.count_of(b"echo"), subscribers.count_of(b"none")), (1, 1, 0));
     }
 
     #[test]

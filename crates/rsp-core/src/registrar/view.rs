@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use machine::Time;
 use rsp_wire::PoolHandle;
-use rsp_wire::parameter::{Policy, PoolElement};
+use rsp_wire::parameter::{Policy, PoolElement, Protocol, TransportUse};
 
 use super::Registrar;
 use super::monitors::{KeepAlive, NEVER};
@@ -19,8 +19,12 @@ pub struct PoolStatus {
     pub handle: PoolHandle,
     /// Its overall policy; the values are those of some PE.
     pub policy: Policy,
+    /// Protocol and use of its user transports; `None` if they are opaque.
+    pub transport: Option<(Protocol, TransportUse)>,
     /// Number of pool elements.
     pub pool_elements: usize,
+    /// Number of subscriptions to it.
+    pub subscribers: usize,
 }
 
 /// A pool element.
@@ -52,14 +56,14 @@ pub struct Reached {
 impl Registrar {
     /// All pools, in no particular order.
     pub fn pools(&self) -> impl Iterator<Item = PoolStatus> + '_ {
-        self.handlespace.pools().map(status)
+        self.handlespace.pools().map(|pool| self.pool_status(pool))
     }
 
     /// One pool and its elements, in no particular order.
     pub fn pool(&self, handle: &PoolHandle, now: Time) -> Option<(PoolStatus, Vec<ElementStatus>)> {
         let pool = self.handlespace.pool(handle)?;
         let elements = pool.elements().filter_map(|element| self.element_status(element, now)).collect();
-        Some((status(pool), elements))
+        Some((self.pool_status(pool), elements))
     }
 
     /// Number of pools.
@@ -87,6 +91,17 @@ impl Registrar {
         self.subscribers.len()
     }
 
+    fn pool_status(&self, pool: PoolView<'_>) -> PoolStatus {
+        let handle = pool.handle();
+        PoolStatus {
+            policy: pool.policy().clone(),
+            transport: pool.transport(),
+            pool_elements: pool.len(),
+            subscribers: self.subscribers.count_of(handle.as_bytes()),
+            handle,
+        }
+    }
+
     fn element_status(&self, element: ElementView<'_>, now: Time) -> Option<ElementStatus> {
         let monitor = self.monitors.get(element.slot());
         Some(ElementStatus {
@@ -101,10 +116,6 @@ impl Registrar {
             }),
         })
     }
-}
-
-fn status(pool: PoolView<'_>) -> PoolStatus {
-    PoolStatus { handle: pool.handle(), policy: pool.policy().clone(), pool_elements: pool.len() }
 }
 
 /// The parameter kept for an element, as values.
