@@ -2,33 +2,70 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use rsp_core::config::Profile;
+
+use crate::config::{Admin, Id};
 
 /// Registrar (ENRP server) of Reliable Server Pooling: knows which servers are in which pool, watches that they are
 /// alive, and tells clients.
 ///
-/// A value is taken from the flag, else from the environment (RSERPOOL_*), else from the config file, else from the profile.
+/// A value is taken from the flag, else from the environment, else from the config file, else from the profile.
 #[derive(Debug, Parser)]
 #[command(name = "rsp-registrar", version)]
 pub(crate) struct Args {
+    /// Config file [default: /etc/rserpool/registrar.toml if it exists]
+    #[arg(long, value_name = "FILE", env = "RSERPOOL_REGISTRAR_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
     /// Coherent set of timers: standard, rfc, rsplib or fast
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
+    #[arg(long, value_name = "NAME", env = "RSERPOOL_PROFILE")]
+    pub(crate) profile: Option<Profile>,
 
     /// Where to serve ASAP over TCP; may be given several times; port 0 = any free one [default: all addresses, port 3863]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", env = "RSERPOOL_ASAP", value_delimiter = ',')]
     pub(crate) asap: Vec<SocketAddr>,
 
-    /// Server Identifier in hexadecimal [default: random]
-    #[arg(long, value_name = "HEX")]
-    pub(crate) id: Option<String>,
+    /// Where to serve admin HTTP, or off [default: 127.0.0.1:8650]
+    #[arg(long, value_name = "ADDR", env = "RSERPOOL_ADMIN")]
+    pub(crate) admin: Option<Admin>,
 
-    /// Changes one setting, e.g. keep_alive_interval=2s; may be given several times
+    /// Server Identifier in hexadecimal [default: random]
+    #[arg(long, value_name = "HEX", env = "RSERPOOL_ID")]
+    pub(crate) id: Option<Id>,
+
+    /// Change one setting, e.g. keep_alive_interval=2s; may be given several times; --print-config shows all
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub(crate) settings: Vec<String>,
+
+    /// Check the configuration and exit
+    #[arg(long)]
+    pub(crate) check_config: bool,
+
+    /// Print the configuration with every setting, its documentation and its value, and exit
+    #[arg(long)]
+    pub(crate) print_config: bool,
 
     /// When everything is open, print one line of JSON with the addresses on standard output
     #[arg(long)]
     pub(crate) announce_ready: bool,
+
+    /// Print the manual page or a shell's completions, for packagers
+    #[arg(long, value_name = "WHAT", hide = true)]
+    pub(crate) generate: Option<Generate>,
+}
+
+/// What can be made from the command line's description.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Generate {
+    /// Manual page.
+    Man,
+    /// Completions for bash.
+    Bash,
+    /// Completions for zsh.
+    Zsh,
+    /// Completions for fish.
+    Fish,
 }

@@ -3,15 +3,19 @@
 //!
 //! Wiring and little else: the protocol is `rsp_core::registrar`, the sockets are `net`, what every daemon needs is `daemon`.
 
+mod admin;
 mod args;
 mod config;
+mod generate;
 mod listeners;
 mod ready;
 mod serve;
 mod shell;
 
+use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Parser;
 
 use args::Args;
@@ -19,20 +23,34 @@ use config::Config;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let config = match Config::load(&args).and_then(|config| daemon::logging::init(LOG_DEFAULT).map(|()| config)) {
+    let config = match Config::load(&args) {
         Ok(config) => config,
         Err(error) => {
-            eprintln!("rsp-registrar: {error}");
+            eprint!("rsp-registrar: {}", error.render());
             return ExitCode::from(USAGE);
         }
     };
-    match serve::run(config, &args) {
+    match act(config, &args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("rsp-registrar: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn act(config: Config, args: &Args) -> anyhow::Result<()> {
+    if let Some(what) = args.generate {
+        return generate::generate(what).context("cannot print");
+    }
+    if args.print_config {
+        return write!(std::io::stdout(), "{config}").context("cannot print");
+    }
+    if args.check_config {
+        return Ok(());
+    }
+    daemon::logging::init(LOG_DEFAULT).map_err(anyhow::Error::msg)?;
+    serve::run(config, args)
 }
 
 /// What is logged if nobody says.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use daemon::admin::{AdminServer, Readiness};
 use daemon::signals::StopSignals;
 use machine::association::Heartbeat;
 use net::{Listener, Options};
@@ -13,12 +14,13 @@ use rsp_core::config::RegistrarSettings;
 use rsp_core::registrar::Registrar;
 use rsp_wire::ServerId;
 use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::mpsc;
 
 use crate::args::Args;
-use crate::config::Config;
-use crate::listeners;
+use crate::config::{Admin, Config, Id};
 use crate::ready::Ready;
 use crate::shell::Shell;
+use crate::{admin, listeners};
 
 /// Serves until a signal says stop.
 pub(crate) fn run(config: Config, args: &Args) -> Result<()> {
@@ -36,15 +38,29 @@ async fn serve(config: Config, args: &Args) -> Result<()> {
     let mut signals = StopSignals::catch().context("cannot catch signals")?;
     let options = options(&config.settings);
     let listeners = listeners::open(&config.asap, options)?;
-    let id = config.id.unwrap_or_else(random_id);
+    let admin = match config.admin {
+        Admin::Off => None,
+        Admin::At(address) => Some(AdminServer::bind(address)?),
+    };
+    let id = config.id.map_or_else(random_id, |Id(id)| ServerId(id));
     let local_addresses = net::host_addresses().context("cannot list this host's addresses")?;
     let registrar = Registrar::new(id, config.settings, local_addresses, random());
     let shell = Shell::start(registrar, options);
 
-    let ready = Ready { asap: listeners.iter().map(Listener::local_addr).collect(), admin: None };
+    let ready = Ready {
+        asap: listeners.iter().map(Listener::local_addr).collect(),
+        admin: admin.as_ref().map(AdminServer::address),
+    };
+    let readiness = Readiness::default();
+    if let Some(admin) = admin {
+        let (asker, questions) = mpsc::channel(MOST_QUESTIONS);
+        tokio::task::spawn_local(Rc::clone(&shell).answer(questions));
+        admin.serve(admin::routes(asker), readiness.clone())?;
+    }
     let listening: Vec<_> =
         listeners.into_iter().map(|listener| tokio::task::spawn_local(Rc::clone(&shell).accept(listener))).collect();
-    tracing::info!(%id, asap = ?ready.asap, "registrar ready");
+    readiness.set(true);
+    tracing::info!(%id, profile = %config.profile, asap = ?ready.asap, admin = ?ready.admin, "registrar ready");
     daemon::systemd::ready(&format!("serving ASAP on {:?}", ready.asap));
     if args.announce_ready {
         ready.announce();
@@ -53,6 +69,7 @@ async fn serve(config: Config, args: &Args) -> Result<()> {
     let signal = signals.next().await;
     tracing::info!(signal, "stopping");
     daemon::systemd::stopping();
+    readiness.set(false);
     listening.iter().for_each(tokio::task::JoinHandle::abort);
     shell.close(STOP_PATIENCE).await;
     Ok(())
@@ -80,6 +97,9 @@ fn random() -> u64 {
 
 /// How long a stop waits for peers to take what was sent.
 const STOP_PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Questions over admin HTTP that may wait for the registrar's thread.
+const MOST_QUESTIONS: usize = 16;
 
 /// A registrar takes a message as soon as it reads it; this is what one wake-up may bring.
 const MAX_UNTAKEN: usize = 512 << 10;

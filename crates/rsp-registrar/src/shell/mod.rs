@@ -19,6 +19,9 @@ use machine::{Machine, Output};
 use net::{Association, Clock, Listener, Options};
 use rsp_core::registrar::{Effect, Input, Registrar};
 
+use tokio::sync::mpsc;
+
+use crate::admin::Question;
 use alarm::Alarm;
 use link::Link;
 
@@ -64,6 +67,13 @@ impl Shell {
             let id = AssociationId(self.next_accepted.get());
             self.next_accepted.set(id.0 + 2);
             self.open(id, association);
+        }
+    }
+
+    /// Answers what admin HTTP asks.
+    pub(crate) async fn answer(self: Rc<Self>, mut questions: mpsc::Receiver<Question>) {
+        while let Some(question) = questions.recv().await {
+            question.answer(&self.registrar.borrow(), self.clock.now());
         }
     }
 

@@ -33,7 +33,7 @@ pub(crate) fn program(args: &[&str]) -> Command {
 impl Registrar {
     /// Starts one on a free port of 127.0.0.1 with these flags beside.
     pub(crate) fn start(flags: &[&str]) -> Self {
-        let mut args = vec!["--asap", "127.0.0.1:0", "--announce-ready"];
+        let mut args = vec!["--asap", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--announce-ready"];
         args.extend(flags);
         Self::spawn(program(&args))
     }

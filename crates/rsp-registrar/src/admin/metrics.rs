@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What Prometheus gets. The counters are the registrar's own.
+
+use daemon::metrics::Sample;
+use rsp_core::registrar::{Metrics, Registrar, Removal};
+
+/// The registrar's numbers at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Snapshot {
+    counters: Metrics,
+    pools: usize,
+    pool_elements: usize,
+    associations: usize,
+    subscriptions: usize,
+}
+
+impl Snapshot {
+    pub(super) fn of(registrar: &Registrar) -> Self {
+        Snapshot {
+            counters: *registrar.metrics(),
+            pools: registrar.pool_count(),
+            pool_elements: registrar.pool_element_count(),
+            associations: registrar.association_count(),
+            subscriptions: registrar.subscription_count(),
+        }
+    }
+
+    pub(super) fn samples(self) -> Vec<Sample> {
+        let Snapshot { counters: c, pools, pool_elements, associations, subscriptions } = self;
+        let gauge = |name, help, value: usize| Sample::gauge(name, help, value as u64);
+        vec![
+            gauge("pools", "Pools", pools),
+            gauge("pool_elements", "Pool elements in all pools", pool_elements),
+            gauge("associations", "Associations, those being opened included", associations),
+            gauge("subscriptions", "Subscriptions of pool users to pools", subscriptions),
+            Sample::counter("messages_received", "ASAP messages received", c.messages_received),
+            Sample::counter("messages_sent", "ASAP messages sent", c.messages_sent),
+            Sample::counter("messages_ignored", "ASAP messages not processed", c.messages_ignored),
+            Sample::counter("requests_over_rate", "Requests over the rate limit", c.requests_over_rate),
+            Sample::counters(
+                "registrations",
+                "Registrations by result",
+                "result",
+                [("new", c.registrations), ("renewed", c.reregistrations), ("rejected", c.registrations_rejected)],
+            ),
+            Sample::counters(
+                "deregistrations",
+                "Deregistrations by result",
+                "result",
+                [("accepted", c.deregistrations), ("rejected", c.deregistrations_rejected)],
+            ),
+            Sample::counters(
+                "resolutions",
+                "Handle resolutions by result",
+                "result",
+                [
+                    ("found", c.resolutions),
+                    ("unknown_pool", c.resolutions_unknown),
+                    ("rejected", c.resolutions_rejected),
+                ],
+            ),
+            Sample::counter("updates", "Updates pushed to subscribers", c.updates),
+            Sample::counter("keep_alives", "Keep-alives sent to pool elements", c.keep_alives),
+            Sample::counter("keep_alive_acks", "Keep-alives answered", c.keep_alive_acks),
+            Sample::counter("unreachable_reports", "Reports that a pool element is unreachable", c.unreachable_reports),
+            Sample::counters(
+                "pool_elements_removed",
+                "Pool elements removed by reason",
+                "reason",
+                Metrics::REMOVALS.into_iter().zip(c.removed).map(|(reason, count)| (removal(reason), count)),
+            ),
+            Sample::counter("errors_sent", "ASAP_ERROR messages sent", c.errors_sent),
+            Sample::counter("errors_received", "ASAP_ERROR messages received", c.errors_received),
+            Sample::counter("announcements", "Server announcements made", c.announcements),
+            Sample::counter("associations_refused", "Associations over the limit", c.associations_refused),
+            Sample::counter("associations_aborted", "Associations whose peer did not read", c.associations_aborted),
+        ]
+    }
+}
+
+fn removal(reason: Removal) -> &'static str {
+    match reason {
+        Removal::Deregistered => "deregistered",
+        Removal::Expired => "expired",
+        Removal::KeepAliveTimeout => "keep_alive_timeout",
+        Removal::SendFailed => "send_failed",
+        Removal::Reported => "reported",
+    }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The configuration as a file that documents every key: what `--print-config` prints and the package ships.
+
+use std::fmt::{self, Display, Write};
+
+use super::{Config, DEFAULT_FILE};
+
+/// The whole file. What the profile says anyway is commented out, or a change of the profile would change nothing.
+impl Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let default = Config::of(self.profile);
+        writeln!(f, "# Configuration of rsp-registrar, read from {DEFAULT_FILE} or the file --config names.")?;
+        writeln!(f, "# A flag wins over the environment (RSERPOOL_ and the key in capitals), that over this file,")?;
+        writeln!(f, "# this file over the profile. Lines that are commented out show what holds without them.")?;
+        writeln!(f, "# Durations: 250ms, 2s, 5m, 1h.")?;
+
+        f.write_str("\n# Coherent set of timers: standard, rfc (the letter of the RFCs), rsplib (lives beside RSPLIB) or fast (LANs).\n")?;
+        writeln!(f, "# All registrars, pool elements and pool users of a scope have the same.")?;
+        writeln!(f, "profile = \"{}\"", self.profile)?;
+
+        f.write_str("\n# Where ASAP is served over TCP, in the TCP mapping and in plain ASAP. Empty: port 3863 on all addresses.\n")?;
+        let asap: Vec<_> = self.asap.iter().map(|address| format!("\"{address}\"")).collect();
+        writeln!(f, "{}asap = [{}]", comment(self.asap.is_empty()), asap.join(", "))?;
+
+        f.write_str("\n# Where admin HTTP is served (docs/admin-http.md), or \"off\". It has no passwords: keep it on loopback.\n")?;
+        writeln!(f, "{}admin = \"{}\"", comment(self.admin == default.admin), self.admin)?;
+
+        f.write_str("\n# Server Identifier, hexadecimal. Without it, a random one at each start.\n")?;
+        match self.id {
+            Some(id) => writeln!(f, "id = \"{id}\"")?,
+            None => writeln!(f, "#id = \"0a0b0c0d\"")?,
+        }
+
+        let usual = default.settings.entries();
+        for ((name, value), (_, usual)) in self.settings.entries().into_iter().zip(usual) {
+            f.write_char('\n')?;
+            for line in doc(name).lines() {
+                writeln!(f, "# {line}")?;
+            }
+            writeln!(f, "{}{name} = {value}", comment(value == usual))?;
+        }
+        Ok(())
+    }
+}
+
+fn comment(usual: bool) -> &'static str {
+    if usual { "#" } else { "" }
+}
+
+/// What a setting is for.
+fn doc(name: &str) -> &'static str {
+    match name {
+        "default_items" => {
+            "Pool elements in the answer to a resolution that names no number. 4294967295: all that fit."
+        }
+        "keep_alive_interval" => "Time between two keep-alives to the same pool element, spread by 50 % either way.",
+        "keep_alive_timeout" => "A pool element that has not answered a keep-alive for so long is removed.",
+        "connect_timeout" => "Time an association may take to come up, whoever opens it.",
+        "conflict_probe_timeout" => {
+            "When a second pool element claims an identifier, the first has so long to show that it is alive."
+        }
+        "max_bad_pe_reports" => "MAX-BAD-PE-REPORT: so many reports that it is unreachable remove a pool element.",
+        "bad_report_window" => "Of each reporter one report counts in this time; after it, counting starts anew.",
+        "update_min_interval" => "Changes of nothing but load are pushed to subscribers at most once in this time.",
+        "give_up" => "A pool user that is silent for so long is forgotten.",
+        "server_announce" => "T6-Serverannounce: time between two announcements, times the number of registrars.",
+        "accept_foreign_addresses" => {
+            "Whether a pool element may register addresses that are not its own. Needed behind address translation;\n\
+             it lets anybody aim pool users at third parties."
+        }
+        "life_unit" => "Unit of Registration Life on the wire: \"s\" (RFC 5354) or \"ms\" (RSPLIB).",
+        "length_includes_padding" => {
+            "Whether Message Length counts the padding of the last parameter, as RSPLIB's does."
+        }
+        "max_pool_handle" => "Longest pool handle in bytes. RSPLIB aborts on more than 32.",
+        "pools" => "Limits. Over one of them the peer gets an error, the others do not notice.\nPools.",
+        "pool_elements" => "Pool elements in all pools.",
+        "pool_elements_per_pool" => "Pool elements in one pool.",
+        "items_per_resolution" => "Pool elements in one answer, whatever is asked for. 4294967295: all that fit.",
+        "subscriptions" => "Subscriptions of all pool users.",
+        "associations" => "Associations.",
+        "requests_per_second" => "Requests per second of one association; a burst may be twice as many.",
+        "buffered_bytes" => "Bytes waiting for one peer; one that does not read them is cut off.",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Args;
+    use clap::Parser;
+    use daemon::config::File;
+    use rsp_core::config::{Profile, RegistrarSettings};
+
+    #[test]
+    fn every_setting_is_documented() {
+        for (name, _) in RegistrarSettings::of(Profile::Standard).entries() {
+            assert!(!doc(name).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_shipped_file_is_what_is_printed() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/registrar.toml");
+        let shipped = std::fs::read_to_string(path).unwrap_or_default();
+        let printed = Config::of(Profile::Standard).to_string();
+        assert!(shipped == printed, "run: cargo run -p rsp-registrar -- --print-config > packaging/registrar.toml");
+    }
+
+    #[test]
+    fn a_printed_configuration_read_again_is_the_same() {
+        let flags = ["--profile", "fast", "--asap", "[::1]:7", "--admin", "off", "--id", "7f", "--set", "pools=3"];
+        let config = loaded(&flags, "");
+        assert_eq!(loaded(&[], &config.to_string()), config);
+        let uncommented: String = Config::of(Profile::Rfc)
+            .to_string()
+            .lines()
+            .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line).to_owned() + "\n")
+            .filter(|line| !line.starts_with("id = "))
+            .collect();
+        assert_eq!(loaded(&[], &uncommented), Config::of(Profile::Rfc), "what is commented out holds without it");
+    }
+
+    fn loaded(flags: &[&str], file: &str) -> Config {
+        let args = Args::parse_from(std::iter::once(&"rsp-registrar").chain(flags));
+        let file = File::parse("registrar.toml", file.to_owned()).unwrap();
+        Config::layered(&args, |_| None, Some(&file)).unwrap()
+    }
+}
