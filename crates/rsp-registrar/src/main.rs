@@ -23,18 +23,18 @@ use config::Config;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let config = match Config::load(&args) {
-        Ok(config) => config,
-        Err(error) => {
-            eprint!("rsp-registrar: {}", error.render());
-            return ExitCode::from(USAGE);
-        }
-    };
-    match act(config, &args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("rsp-registrar: {error:#}");
-            ExitCode::FAILURE
+    let logging = || daemon::logging::init(LOG_DEFAULT);
+    match Config::load(&args).map_err(|error| error.render()).and_then(|config| logging().map(|()| config)) {
+        Ok(config) => match act(config, &args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("rsp-registrar: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
+        Err(mistake) => {
+            eprintln!("rsp-registrar: {}", mistake.trim());
+            ExitCode::from(USAGE)
         }
     }
 }
@@ -49,7 +49,6 @@ fn act(config: Config, args: &Args) -> anyhow::Result<()> {
     if args.check_config {
         return Ok(());
     }
-    daemon::logging::init(LOG_DEFAULT).map_err(anyhow::Error::msg)?;
     serve::run(config, args)
 }
 

@@ -1,20 +1,63 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Start and stop.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
-use crate::process::Registrar;
+use machine::association::LostReason;
+use nix::sys::signal::Signal;
+
+use crate::peer::Peer;
+use crate::process::{Registrar, program, run};
 
 #[test]
-fn it_answers_plain_asap_and_stops_on_sigterm() {
+fn it_stops_on_sigterm_in_order_with_peers_that_read_and_peers_that_do_not() {
     let registrar = Registrar::start(&[]);
-    let mut peer = TcpStream::connect(registrar.asap()).expect("it listens");
-    // ASAP_HANDLE_RESOLUTION of pool "none".
-    peer.write_all(&[5, 0, 0, 12, 0, 9, 0, 8, b'n', b'o', b'n', b'e']).expect("it reads");
-    let mut header = [0; 4];
-    peer.read_exact(&mut header).expect("it answers");
-    assert_eq!(header[0], 6, "ASAP_HANDLE_RESOLUTION_RESPONSE");
+    let mut pe = Peer::connect(registrar.asap());
+    let element = pe.element(1);
+    pe.register("echo", element);
+    let silent = std::net::TcpStream::connect(registrar.asap()).expect("it listens");
     let (status, log) = registrar.stop();
     assert!(status.success(), "{status}\n{log}");
+    assert!(log.contains("stopping") && log.contains("SIGTERM"), "{log}");
+    assert_eq!(pe.lost(), LostReason::PeerClosed);
+    drop(silent);
+}
+
+#[test]
+fn it_stops_on_sigint_too() {
+    let registrar = Registrar::spawn(program(&["--asap", "127.0.0.1:0", "--admin", "off", "--announce-ready"]));
+    assert_eq!(registrar.ready.admin, None);
+    registrar.signal(Signal::SIGINT);
+    assert!(registrar.wait().success());
+}
+
+#[test]
+fn a_port_in_use_is_named_with_what_to_do() {
+    let first = Registrar::start(&[]);
+    let asap = first.asap().to_string();
+    let ended = run(&mut program(&["--asap", &asap, "--admin", "off"]));
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains(&asap) && ended.stderr.contains("choose another port"), "{}", ended.stderr);
+
+    let admin = first.ready.admin.expect("it is on").to_string();
+    let ended = run(&mut program(&["--asap", "127.0.0.1:0", "--admin", &admin]));
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains(&admin) && ended.stderr.contains("--admin off"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_registrar_that_was_stopped_for_a_while_removes_nobody() {
+    let flags = ["--set", "keep_alive_interval=200ms", "--set", "keep_alive_timeout=200ms", "--set", "give_up=2s"];
+    let registrar = Registrar::start(&flags);
+    let mut pe = Peer::connect(registrar.asap());
+    let element = pe.element(1);
+    pe.register("echo", element);
+    registrar.signal(Signal::SIGSTOP);
+    let until = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    registrar.signal(Signal::SIGCONT);
+    assert_eq!(pe.resolve("echo").pool_elements.len(), 1);
+    assert_eq!(pe.resolve("echo").pool_elements.len(), 1);
 }

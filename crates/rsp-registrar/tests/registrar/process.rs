@@ -21,6 +21,7 @@ pub(crate) struct Registrar {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Ready {
     pub(crate) asap: Vec<SocketAddr>,
+    pub(crate) admin: Option<SocketAddr>,
 }
 
 /// The program with nothing from the environment of whoever runs the tests.
@@ -28,6 +29,20 @@ pub(crate) fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rsp-registrar"));
     command.env_clear().args(args).stdin(Stdio::null());
     command
+}
+
+/// How a registrar ended that could not start.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs it to its end.
+pub(crate) fn run(command: &mut Command) -> Ended {
+    let output = command.output().expect("the program was built");
+    let text = |bytes| String::from_utf8(bytes).expect("it writes UTF-8");
+    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
 impl Registrar {
@@ -56,6 +71,13 @@ impl Registrar {
         self.ready.asap[0]
     }
 
+    /// Its resident memory in KiB, as the kernel tells it.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells it");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).expect("process ids are positive");
         kill(Pid::from_raw(pid), signal).expect("it has not been waited for");
@@ -66,6 +88,11 @@ impl Registrar {
         self.signal(Signal::SIGTERM);
         let log = self.log.take().expect("taken only here").join().expect("reading does not panic");
         (self.child.wait().expect("it is our child"), log)
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        self.child.wait().expect("it is our child")
     }
 }
 
