@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Everything is a cargo command; this file remembers which.
+
+CARGO ?= cargo
+.DEFAULT_GOAL := help
+
+.PHONY: help build demo test check bench fuzz
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## the programs, optimised, in target/release
+	$(CARGO) build --release --bins
+
+demo: build ## a session that outlives its servers, shown on this machine
+	target/release/rsp demo
+
+test: ## everything CI runs: checks, tests, real processes, tshark as the judge
+	scripts/test-deps
+	$(CARGO) build --workspace --bins
+	$(CARGO) test --workspace --no-fail-fast
+	$(MAKE) check
+
+check: ## formatting, lints, docs, the fuzz targets as tests
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+	$(CARGO) test --quiet --manifest-path fuzz/Cargo.toml --no-default-features
+
+bench: ## the handlespace's numbers, beside the memory floor of this machine
+	$(CARGO) bench -p rsp-core
+
+fuzz: ## every fuzz target for a minute
+	scripts/fuzz

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The demo, as anybody would run it.
+
+use std::process::Command;
+
+use crate::stage::registrar_program;
+
+#[test]
+fn the_demo_loses_nothing_and_says_so_in_one_line() {
+    registrar_program();
+    let output = Command::new(env!("CARGO_BIN_EXE_rsp")).args(["demo", "--script", "-o", "json"]).output().expect("the program was built");
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stdout}\n{log}");
+    let report: serde_json::Value = serde_json::from_str(stdout.lines().last().expect("a line")).expect("JSON");
+    assert_eq!(report["ok"], true, "{report}");
+    let acts = report["acts"].as_array().expect("acts");
+    let names: Vec<_> = acts.iter().map(|act| act["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["kill", "blackhole", "hang", "drain"]);
+    for act in acts {
+        assert_eq!((&act["lost"], &act["duplicated"]), (&0.into(), &0.into()), "{act}");
+        assert_eq!(act["sent"], act["answered"], "{act}");
+        assert!(act["sent"].as_u64().expect("a number") >= 1_000, "{act}");
+    }
+    assert!(acts[0]["resent"].as_u64().expect("a number") > 0, "{report}");
+}
