@@ -28,7 +28,12 @@ fn handle_resolution(criterion: &mut Criterion) {
 
     let mut registrar = self::registrar(10_000, 10);
     let requests: Vec<Bytes> = (0..10_000)
-        .map(|n| HandleResolution { subscribe: false, pool_handle: pool(n * 7919 % 10_000), items: None, unknown: vec![] })
+        .map(|n| HandleResolution {
+            subscribe: false,
+            pool_handle: pool(n * 7919 % 10_000),
+            items: None,
+            unknown: vec![],
+        })
         .map(bytes)
         .collect();
     let mut next = requests.iter().cycle();

@@ -8,7 +8,10 @@ use crate::stage::registrar_program;
 #[test]
 fn the_demo_loses_nothing_and_says_so_in_one_line() {
     registrar_program();
-    let output = Command::new(env!("CARGO_BIN_EXE_rsp")).args(["demo", "--script", "-o", "json"]).output().expect("the program was built");
+    let output = Command::new(env!("CARGO_BIN_EXE_rsp"))
+        .args(["demo", "--script", "-o", "json"])
+        .output()
+        .expect("the program was built");
     let stdout = String::from_utf8(output.stdout).expect("text");
     let log = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stdout}\n{log}");

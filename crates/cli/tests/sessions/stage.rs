@@ -121,7 +121,11 @@ impl Drop for Process {
 /// The other program of this workspace, next to ours.
 pub(crate) fn registrar_program() -> PathBuf {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_rsp")).with_file_name("rsp-registrar");
-    assert!(program.exists(), "{} is missing: run `cargo build --workspace --bins` first, as `make test` does", program.display());
+    assert!(
+        program.exists(),
+        "{} is missing: run `cargo build --workspace --bins` first, as `make test` does",
+        program.display()
+    );
     program
 }
 
