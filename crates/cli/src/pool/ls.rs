@@ -42,5 +42,5 @@ fn row(pool: &Value) -> [String; 3] {
         Value::Null => "-".to_owned(),
         other => other.to_string(),
     };
-    [text("pool"), text("policy"), text("elements")]
+    [text("handle"), text("policy"), text("elements")]
 }
