@@ -39,9 +39,14 @@ impl Registrar {
     //# Endpoint to indicate the removal of the PE from the pool it
     //# registered.
     fn expire(&mut self, slot: Slot, now: Time) {
+        self.remove_and_tell(slot, Removal::Expired, now);
+    }
+
+    /// Takes a pool element out and says so to it: one that is alive after all registers again at once, rather than at its next T4.
+    pub(super) fn remove_and_tell(&mut self, slot: Slot, reason: Removal, now: Time) {
         let element = self.handlespace.element(slot).map(|element| (element.pool().handle(), element.id()));
         let association = self.monitors.get(slot).map(|monitor| monitor.association);
-        self.remove_pool_element(slot, Removal::Expired, now);
+        self.remove_pool_element(slot, reason, now);
         if let (Some((pool, pe)), Some(association)) = (element, association) {
             self.answer_deregistration(association, pool, pe, None);
         }

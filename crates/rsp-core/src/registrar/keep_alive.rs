@@ -109,7 +109,7 @@ impl Registrar {
             }
             self.check(slot, now);
         } else {
-            self.remove_pool_element(slot, Removal::KeepAliveTimeout, now);
+            self.remove_and_tell(slot, Removal::KeepAliveTimeout, now);
         }
     }
 
