@@ -3,7 +3,11 @@
 //!
 //! - [`registrar_harness`]: a registrar with its transports played by the test
 //! - [`registrar_commands`]: any bytes as a list of commands, with time, to a registrar
+//! - [`network`]: hosts' kernels and the wires between them, with boxes that delay and cut
+//! - [`world`]: registrars, pool elements and pool users on such a network, with faults; replayable by seed
 #![forbid(unsafe_code)]
 
+pub mod network;
 pub mod registrar_commands;
 pub mod registrar_harness;
+pub mod world;

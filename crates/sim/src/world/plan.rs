@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a world is made of.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use machine::association::Heartbeat;
+use rsp_core::config::{EndpointSettings, Profile, RegistrarSettings, SessionSettings};
+use rsp_core::endpoint::RegistrarAddress;
+use rsp_wire::PoolHandle;
+use rsp_wire::parameter::{Protocol, Transport, TransportUse};
+use smallvec::smallvec;
+use tcp_mapping::Config;
+
+use super::Host;
+use crate::network::NetworkBox;
+
+/// Hosts, the boxes between them, settings and what the applications do.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Registrars; they know nothing of each other.
+    pub registrars: u8,
+    /// Pool elements.
+    pub elements: u8,
+    /// Pool users.
+    pub users: u8,
+    /// Sessions of each pool user.
+    pub sessions: u8,
+    /// Between any two hosts.
+    pub boxes: Vec<NetworkBox>,
+    /// What the applications do.
+    pub workload: Workload,
+    /// Of every registrar.
+    pub registrar: RegistrarSettings,
+    /// Of every endpoint.
+    pub endpoint: EndpointSettings,
+    /// Of both ends of every session.
+    pub session: SessionSettings,
+}
+
+/// What the applications do: a session asks a request every `gap`, with at most `window` unanswered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Workload {
+    /// Requests of each session.
+    pub requests: u64,
+    /// Time between two of them.
+    pub gap: Duration,
+    /// Unanswered at once.
+    pub window: u64,
+    /// What a server needs for an answer.
+    pub service: Duration,
+    /// Size of the largest request; most are small.
+    pub largest: usize,
+    /// Time a failover callback takes; resends wait for it. `None` = there is no callback.
+    pub callback: Option<Duration>,
+}
+
+impl Workload {
+    pub(super) fn size(&self, number: u64) -> usize {
+        match number % 16 {
+            7 => self.largest,
+            n => 8 * (1 + n as usize),
+        }
+    }
+}
+
+impl Plan {
+    /// A registrar, three pool elements, a pool user with a session.
+    pub fn of(profile: Profile) -> Self {
+        Plan {
+            registrars: 1,
+            elements: 3,
+            users: 1,
+            sessions: 1,
+            boxes: vec![NetworkBox::Delay(Duration::from_millis(1)), NetworkBox::Jitter(Duration::from_millis(2))],
+            workload: Workload {
+                requests: 400,
+                gap: Duration::from_millis(10),
+                window: 32,
+                service: Duration::from_millis(15),
+                largest: 5_000,
+                callback: None,
+            },
+            registrar: RegistrarSettings::of(profile),
+            endpoint: EndpointSettings::of(profile),
+            session: SessionSettings::of(profile),
+        }
+    }
+
+    pub(super) fn registrar_addresses(&self) -> Vec<RegistrarAddress> {
+        let address = |n| RegistrarAddress::tcp(SocketAddr::new(Host::Registrar(n).address(), ASAP_PORT));
+        (0..self.registrars).map(address).collect()
+    }
+}
+
+/// Transport options of an association to a registrar, as crate `rserpool` sets them.
+pub(super) fn endpoint_config(settings: &EndpointSettings) -> Config {
+    Config { connect_timeout: settings.connect_timeout, ..Config::default() }
+}
+
+/// Transport options of an association between pool user and pool element, as crate `rserpool` sets them.
+pub(super) fn session_config(settings: &SessionSettings) -> Config {
+    Config {
+        connect_timeout: settings.connect_timeout,
+        close_timeout: settings.linger,
+        heartbeat: Heartbeat {
+            interval: settings.heartbeat_interval,
+            dead_after: settings.dead_after(settings.heartbeat_interval),
+        },
+        max_untaken_bytes: 2 * (settings.receive_window as usize + settings.max_control_bytes),
+        ..Config::default()
+    }
+}
+
+pub(super) fn pool() -> PoolHandle {
+    PoolHandle::from("echo")
+}
+
+pub(super) fn pe_transport(address: IpAddr) -> Transport {
+    Transport {
+        protocol: Protocol::Tcp,
+        port: PE_PORT,
+        transport_use: TransportUse::DATA_PLUS_CONTROL,
+        addresses: smallvec![address],
+    }
+}
+
+pub(super) const ASAP_PORT: u16 = 3863;
+pub(super) const PE_PORT: u16 = 7000;
