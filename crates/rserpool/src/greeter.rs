@@ -41,7 +41,7 @@ pub(crate) async fn greet(
         Event::Up(peer) => peer,
         _ => return Role::Nobody,
     };
-    let first = tokio::time::timeout(settings.hello_wait, association.next()).await;
+    let first = tokio::time::timeout(settings.hello_wait, first_word(&mut association)).await;
     if let Ok(Event::Message { ppid: PPID_ASAP, data, .. }) = &first
         && is_keep_alive(data)
     {
@@ -60,6 +60,16 @@ pub(crate) async fn greet(
     let mut associations = Associations::new(options);
     associations.adopt(ACCEPTED, association);
     Role::PoolUser { machine: Box::new(machine), associations, peer }
+}
+
+/// What comes first from the other end: that we ourselves were asleep says nothing of who is there.
+async fn first_word(association: &mut net::Association) -> Event {
+    loop {
+        match association.next().await {
+            Event::Paused => {}
+            event => return event,
+        }
+    }
 }
 
 fn is_keep_alive(data: &Bytes) -> bool {
