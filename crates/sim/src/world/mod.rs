@@ -139,10 +139,11 @@ impl World {
                 let machine = Registrar::new(id, self.plan.registrar.clone(), vec![name.address()], seed);
                 (Process::Registrar(Box::new(RegistrarProcess::new(machine))), Some(ASAP_PORT))
             }
-            Host::Element(_) => {
+            Host::Element(n) => {
                 let plan = &self.plan;
                 let (towards_registrars, towards_users) = (plan.endpoint.clone(), plan.session.clone());
-                let (id, endpoint) = (PeId(self.processes), endpoint(plan));
+                let id = PeId(if plan.fixed_ids { 1_000 + u32::from(n) } else { self.processes });
+                let endpoint = endpoint(plan);
                 let (address, service) = (name.address(), plan.workload.service);
                 let process = ElementProcess::new(id, address, endpoint, towards_registrars, towards_users, service);
                 (Process::Element(Box::new(process)), Some(PE_PORT))

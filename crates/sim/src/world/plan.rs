@@ -26,6 +26,8 @@ pub struct Plan {
     pub users: u8,
     /// Sessions of each pool user.
     pub sessions: u8,
+    /// A pool element has the same identifier again after a restart, as a configured one has.
+    pub fixed_ids: bool,
     /// Between any two hosts.
     pub boxes: Vec<NetworkBox>,
     /// What the applications do.
@@ -49,18 +51,17 @@ pub struct Workload {
     pub window: u64,
     /// What a server needs for an answer.
     pub service: Duration,
-    /// Size of the largest request; most are small.
-    pub largest: usize,
+    /// Size of the large requests; most are small.
+    pub large: usize,
+    /// Every how many requests comes a large one.
+    pub large_every: u64,
     /// Time a failover callback takes; resends wait for it. `None` = there is no callback.
     pub callback: Option<Duration>,
 }
 
 impl Workload {
     pub(super) fn size(&self, number: u64) -> usize {
-        match number % 16 {
-            7 => self.largest,
-            n => 8 * (1 + n as usize),
-        }
+        if number.is_multiple_of(self.large_every) { self.large } else { 8 * (1 + number as usize % 16) }
     }
 }
 
@@ -72,13 +73,15 @@ impl Plan {
             elements: 3,
             users: 1,
             sessions: 1,
+            fixed_ids: false,
             boxes: vec![NetworkBox::Delay(Duration::from_millis(1)), NetworkBox::Jitter(Duration::from_millis(2))],
             workload: Workload {
                 requests: 400,
                 gap: Duration::from_millis(10),
                 window: 32,
                 service: Duration::from_millis(15),
-                largest: 5_000,
+                large: 5_000,
+                large_every: 16,
                 callback: None,
             },
             registrar: RegistrarSettings::of(profile),
