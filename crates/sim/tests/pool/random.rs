@@ -59,7 +59,7 @@ fn plan(profile: Profile, seed: u64) -> Plan {
         // More than a receive window is on its way at once.
         (plan.workload.large, plan.workload.large_every, plan.workload.window) = (60_000, 2, 64);
     }
-    plan.fixed_ids = seed % 3 == 0;
+    plan.fixed_ids = seed.is_multiple_of(3);
     if profile == Profile::Standard {
         plan.workload.gap = ms(50);
     }
