@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Virtual time for the protocol cores: what drives them in scripts, in property tests and under a fuzzer.
+//! Virtual time for the protocol cores: what drives them in scripts, in property tests and under a fuzzer. And, for what has a clock and sockets,
+//! processes.
 //!
+//! - [`process`]: a program under test, and a registrar for it
 //! - [`registrar_harness`]: a registrar with its transports played by the test
 //! - [`registrar_commands`]: any bytes as a list of commands, with time, to a registrar
 //! - [`network`]: hosts' kernels and the wires between them, with boxes that delay and cut
@@ -8,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod network;
+pub mod process;
 pub mod registrar_commands;
 pub mod registrar_harness;
 pub mod world;
