@@ -24,38 +24,36 @@ pub(super) fn line(element: &PoolElement) -> String {
     format!("{id}  {user_transport}  {policy}  home {home}")
 }
 
-/// One object; loads are fractions of full load.
+/// One object, in the words of docs/admin-http.md.
 pub(super) fn json(element: &PoolElement) -> Value {
-    let mut object = Map::new();
-    object.insert("pe".into(), element.id.to_string().into());
-    object.insert("home".into(), element.home.to_string().into());
-    object.insert("registration_life".into(), element.life.0.into());
-    match &element.user_transport {
-        UserTransport::Ip(transport) => {
-            let addresses = transport.addresses.iter().map(|ip| std::net::SocketAddr::new(*ip, transport.port));
-            let addresses: Vec<Value> = addresses.map(|address| address.to_string().into()).collect();
-            object.insert("protocol".into(), transport.protocol.to_string().into());
-            object.insert("use".into(), transport.transport_use.to_string().into());
-            object.insert("addresses".into(), addresses.into());
-        }
-        UserTransport::Opaque(data) => {
-            object.insert("opaque_bytes".into(), data.len().into());
-        }
-    }
-    object.insert("policy".into(), policy(&element.policy));
-    object.into()
+    json!({
+        "id": element.id.to_string(),
+        "home": element.home.to_string(),
+        "registration_life": element.life.0,
+        "transport": transport(&element.user_transport),
+        "policy": policy(&element.policy),
+    })
 }
 
+fn transport(transport: &UserTransport) -> Value {
+    match transport {
+        UserTransport::Ip(transport) => json!({
+            "protocol": transport.protocol.to_string().to_lowercase(),
+            "use": transport.transport_use.to_string(),
+            "port": transport.port,
+            "addresses": transport.addresses.as_slice(),
+        }),
+        UserTransport::Opaque(data) => {
+            let digits: String = data.iter().map(|byte| format!("{byte:02x}")).collect();
+            json!({"protocol": "opaque", "opaque": digits})
+        }
+    }
+}
+
+/// Loads are as on the wire: 4294967295 = 100 %.
 fn policy(policy: &Policy) -> Value {
     let mut object = Map::new();
-    object.insert("name".into(), policy.short_name().into());
-    policy.fields(|name, value| {
-        let value = match name {
-            "weight" | "priority" | "distance" => json!(value),
-            _ => json!(f64::from(value) / f64::from(u32::MAX)),
-        };
-        object.insert(name.into(), value);
-    });
+    policy.fields(|name, value| drop(object.insert(name.into(), value.into())));
     object.into()
 }
 
@@ -75,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loads_are_fractions_and_addresses_have_their_port() {
+    fn the_words_are_those_of_the_admin_interface() {
         let element = PoolElement {
             id: PeId(0x1234),
             home: ServerId(1),
@@ -91,8 +89,8 @@ mod tests {
             unknown: Vec::new(),
         };
         let expected = json!({
-            "pe": "0x00001234", "home": "0x00000001", "registration_life": 30, "protocol": "TCP", "use": "data+control",
-            "addresses": ["127.0.0.1:7000"], "policy": {"name": "LU", "load": 1.0},
+            "id": "0x00001234", "home": "0x00000001", "registration_life": 30, "policy": {"load": 4_294_967_295_u32},
+            "transport": {"protocol": "tcp", "use": "data+control", "port": 7000, "addresses": ["127.0.0.1"]},
         });
         assert_eq!(json(&element), expected);
         assert_eq!(line(&element), "0x00001234  TCP 127.0.0.1:7000 data+control  LU load=1.000  home 0x00000001");

@@ -27,20 +27,21 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let body = http::get(&args.admin, "/v1/pools", args.timeout).await?;
     let answer: Value =
         serde_json::from_slice(&body).with_context(|| format!("{} does not answer in JSON", args.admin))?;
-    let pools = answer.get("pools").unwrap_or(&answer).as_array();
-    let pools = pools.with_context(|| format!("{} answers no list of pools", args.admin))?;
+    let pools = answer["pools"].as_array().with_context(|| format!("{} answers no list of pools", args.admin))?;
     match args.output {
-        Output::Table => print(&table(["POOL", "POLICY", "PES"], pools.iter().map(row))),
+        Output::Table => {
+            print(&table(["POOL", "POLICY", "TRANSPORT", "ELEMENTS", "SUBSCRIBERS"], pools.iter().map(row)))
+        }
         Output::Json => print_json(&answer),
         Output::Jsonl => pools.iter().try_for_each(print_json),
     }
 }
 
-fn row(pool: &Value) -> [String; 3] {
-    let text = |name: &str| match &pool[name] {
+fn row(pool: &Value) -> [String; 5] {
+    let text = |name| match &pool[name] {
         Value::String(text) => text.clone(),
         Value::Null => "-".to_owned(),
         other => other.to_string(),
     };
-    [text("handle"), text("policy"), text("elements")]
+    ["handle", "policy", "transport", "elements", "subscribers"].map(text)
 }

@@ -50,7 +50,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
         Output::Json => print_json(&describe(&pool)),
         Output::Jsonl => pool.elements.iter().try_for_each(|element| {
             let mut object = element::json(element);
-            object["pool"] = pool.handle.to_string().into();
+            object["handle"] = pool.handle.to_string().into();
             print_json(&object)
         }),
     }
@@ -76,9 +76,9 @@ async fn wait_for(user: &PoolUser, url: &PoolUrl, wanted: usize) -> rserpool::Re
 fn describe(pool: &Pool) -> Value {
     let elements: Vec<Value> = pool.elements.iter().map(element::json).collect();
     json!({
-        "pool": pool.handle.to_string(),
-        "policy": pool.policy.short_name(),
+        "handle": pool.handle.to_string(),
+        "policy": pool.policy.name(),
         "stale": pool.stale,
-        "elements": elements,
+        "pool_elements": elements,
     })
 }

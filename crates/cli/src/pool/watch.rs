@@ -45,8 +45,8 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
             match args.output {
                 Output::Table => print(&format!("{:<8} {}", change.word(), element::line(&element)))?,
                 Output::Json | Output::Jsonl => {
-                    let mut object = json!({"event": change.word(), "pool": args.pool.pool.to_string()});
-                    object["element"] = element::json(&element);
+                    let mut object = json!({"event": change.word(), "handle": args.pool.pool.to_string()});
+                    object["pool_element"] = element::json(&element);
                     print_json(&object)?;
                 }
             }
