@@ -57,14 +57,13 @@ async fn talk(session: &Arc<Session>, screen: &mut Screen, linger: Duration) -> 
     let (sent, outcomes) = mpsc::unbounded_channel();
     let mut sending = tokio::spawn(send_lines(Arc::clone(session), lines::read(), sent));
     let mut outcomes = tokio::spawn(await_outcomes(outcomes));
+    let mut is_sending = true;
     let mut answers = 0;
     // Known once every line has its outcome.
     let mut tally: Option<Tally> = None;
     let mut quiet_until = Instant::now();
     loop {
-        if let Some(tally) =
-            tally.as_ref().filter(|tally| answers >= tally.unacknowledged || Instant::now() >= quiet_until)
-        {
+        if let Some(tally) = tally.as_ref().filter(|tally| tally.is_settled(answers) || Instant::now() >= quiet_until) {
             close(session, screen).await?;
             return tally.result();
         }
@@ -77,7 +76,10 @@ async fn talk(session: &Arc<Session>, screen: &mut Screen, linger: Duration) -> 
                 }
                 None => return screen.ended_by_server(),
             },
-            result = &mut sending, if !sending.is_finished() => result.context("reading lines")??,
+            result = &mut sending, if is_sending => {
+                result.context("reading lines")??;
+                is_sending = false;
+            }
             result = &mut outcomes, if tally.is_none() => {
                 tally = Some(result.context("waiting for outcomes")?);
                 quiet_until = Instant::now() + linger;
@@ -118,11 +120,18 @@ async fn send_lines(
 /// What became of the lines.
 #[derive(Debug, Default)]
 struct Tally {
+    lines: usize,
     unacknowledged: usize,
     returned: Vec<String>,
 }
 
 impl Tally {
+    /// Nothing more will come: an acknowledgement comes with the answer, and without it one answer a line is what we know of. To a service
+    /// that speaks unasked we have sent nothing.
+    fn is_settled(&self, answers: usize) -> bool {
+        self.lines > 0 && answers >= self.unacknowledged
+    }
+
     fn result(&self) -> anyhow::Result<()> {
         match self.returned.as_slice() {
             [] => Ok(()),
@@ -134,6 +143,7 @@ impl Tally {
 async fn await_outcomes(mut sent: mpsc::UnboundedReceiver<(u64, rserpool::Sent)>) -> Tally {
     let mut tally = Tally::default();
     while let Some((number, outcome)) = sent.recv().await {
+        tally.lines += 1;
         match outcome.await {
             Ok(Outcome::Acknowledged(_)) => {}
             Ok(Outcome::Delivered(_)) => tally.unacknowledged += 1,
