@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `rsp` as a user runs it: real processes, registrars included.
+
+mod connect;
+mod mistakes;
+mod pools;
+mod services;
+mod support;
