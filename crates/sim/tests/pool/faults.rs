@@ -203,6 +203,31 @@ fn an_element_cut_off_from_the_registrar_is_removed_and_back_when_the_wire_is_me
 }
 
 #[test]
+fn an_element_that_three_users_report_leaves_the_pool_though_it_answers_and_is_back_with_its_next_registration() {
+    under_seeds(
+        &[Profile::Fast],
+        |plan| (plan.users, plan.workload.requests, plan.workload.gap) = (3, 200, ms(20)),
+        |world| {
+            begin(world);
+            world.run(ms(1_000));
+            let (element, before) = (serving(world), world.pool_at(REGISTRAR));
+            let id = world.element(element).id;
+            (0..3).for_each(|n| world.cut(Host::User(n), element));
+            let session = &world.plan.session;
+            let bound = session.dead_after(session.heartbeat_interval) + ms(100);
+            let removed = world.run_while(bound, |world| world.pool_at(REGISTRAR).contains(&id));
+            assert!(removed.is_some(), "still there after {bound:?}");
+            assert_eq!(removals(world, id), [Removal::Reported]);
+            (0..3).for_each(|n| world.heal(Host::User(n), element));
+            finish(world, ms(20_000));
+            // T4 of a life of 30 s.
+            let back = world.run_while(ms(15_000), |world| world.pool_at(REGISTRAR) != before);
+            assert!(back.is_some(), "{:?}", world.pool_at(REGISTRAR));
+        },
+    );
+}
+
+#[test]
 fn when_the_home_registrar_dies_everybody_changes_to_the_other_and_no_session_notices() {
     let other = Host::Registrar(1);
     under_seeds(
