@@ -80,18 +80,18 @@ impl SumTree {
     }
 }
 
+/// Always looks at all children: what a branch saves it loses again by being guessed wrong.
 fn walk<T: Copy + Into<u64>>(level: &[T], start: usize, share: &mut u64) -> usize {
-    let mut at = start;
-    let last = level.len().min(start + FANOUT) - 1;
-    while at < last {
-        let sum: u64 = level[at].into();
-        if *share < sum {
-            break;
-        }
-        *share -= sum;
-        at += 1;
+    let children = &level[start..level.len().min(start + FANOUT)];
+    let (mut sum, mut at, mut before) = (0, 0, 0);
+    for child in &children[..children.len() - 1] {
+        sum += (*child).into();
+        let beyond = *share >= sum;
+        at += usize::from(beyond);
+        before = if beyond { sum } else { before };
     }
-    at
+    *share -= before;
+    start + at
 }
 
 #[cfg(test)]
