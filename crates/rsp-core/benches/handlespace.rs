@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The in-memory numbers of `docs/performance.md`: CPU time per operation and bytes per PE.
+//! The in-memory numbers of `docs/performance.md`: CPU time per operation and bytes per PE, beside what this machine's
+//! memory allows at all (rows "floor").
 //!
 //! `cargo bench -p rsp-core --bench handlespace [-- FILTER]`. Each number is the median of five runs, in CPU time of this
 //! thread, so that others on the machine disturb it little. Every pool is churned first: half its PEs leave in random order
 //! and come back, so that the order of selection is not the order in memory.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,6 +28,9 @@ fn main() {
     let filter = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
     let wanted = |name: &str| name.contains(&filter);
     println!("{:<44} {:>9} {:>10} {:>10}", "operation", "PEs", "median ns", "min ns");
+    if wanted("floor") {
+        SIZES.iter().for_each(|&n| floor(n));
+    }
     for (name, policy) in POLICIES {
         if wanted(name) {
             SIZES.iter().for_each(|&n| select_one(name, n, policy));
@@ -42,9 +47,9 @@ fn main() {
     if wanted("deregister + register") {
         SIZES.iter().for_each(|&n| leave_and_join(n));
     }
-    println!("{:<44} {:>9} {:>10}", "memory, one pool, one IPv4 address", "PEs", "bytes/PE");
+    println!("{:<44} {:>9} {:>10}", "bytes kept, one pool, one IPv4 address", "PEs", "bytes/PE");
     for (name, policy) in POLICIES {
-        if wanted("memory") {
+        if wanted("bytes") {
             [100_000, 700_000, 1_000_000].iter().for_each(|&n| memory(name, n, policy));
         }
     }
@@ -64,6 +69,26 @@ const POLICIES: [(&str, Draw); 10] = [
     ("select RLU", |rng| Policy::RandomizedLeastUsed { load: rng.next_u32() }),
     ("select WRR", |rng| Policy::WeightedRoundRobin { weight: 1 + rng.below(100) as u32 }),
 ];
+
+/// What nobody can avoid: finding a 13-byte handle by SipHash, and going from one cache line to another at random.
+fn floor(n: u32) {
+    let mut rng = Rng::new(1);
+    let handles: Vec<PoolHandle> = (0..n).map(|i| format!("pool-{i:08}").into()).collect();
+    let map: HashMap<&[u8], u32> = handles.iter().map(PoolHandle::as_bytes).zip(0..).collect();
+    report("floor: HashMap get, 13-byte handle", n, 1_000_000, |_| {
+        map[handles[rng.below(u64::from(n)) as usize].as_bytes()]
+    });
+    // A ring through all lines in random order: each read must wait for the one before.
+    let mut order: Vec<u32> = (0..n).collect();
+    (1..order.len()).rev().for_each(|at| order.swap(at, rng.below(at as u64 + 1) as usize));
+    let mut lines = vec![[0u32; 16]; n as usize];
+    order.iter().zip(order.iter().cycle().skip(1)).for_each(|(&from, &to)| lines[from as usize][0] = to);
+    let mut at = 0;
+    report("floor: from one cache line to another", n, 1_000_000, |_| {
+        at = lines[at as usize][0];
+        at
+    });
+}
 
 fn select_one(name: &str, n: u32, policy: Draw) {
     let handle = PoolHandle::from("pool-00000001");
