@@ -130,7 +130,14 @@ impl PuSession {
     }
 
     pub(super) fn selected(&mut self, result: Result<PoolElement, SelectFailure>, now: Time) {
-        let State::Selecting(journey) = std::mem::take(&mut self.state) else { return };
+        let journey = match std::mem::take(&mut self.state) {
+            State::Selecting(journey) => journey,
+            // The answer comes after the session has ended.
+            other => {
+                self.state = other;
+                return;
+            }
+        };
         let first = journey.left.is_none();
         match result {
             Ok(element) if journey.tried.contains(&element.id) || self.drained.contains(&element.id) => {

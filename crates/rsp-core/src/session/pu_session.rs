@@ -279,8 +279,12 @@ impl PuSession {
     }
 
     fn up(&mut self, peer: &association::Peer, now: Time) {
-        let State::Connecting(journey, mut link, target) = std::mem::take(&mut self.state) else {
-            return;
+        let (journey, mut link, target) = match std::mem::take(&mut self.state) {
+            State::Connecting(journey, link, target) => (journey, link, target),
+            other => {
+                self.state = other;
+                return;
+            }
         };
         self.event(SessionEvent::Connected(target.pe));
         link.up(peer);
@@ -552,7 +556,7 @@ impl Machine for PuSession {
             }
             PuInput::FailoverDone => self.failover_done(),
             PuInput::ForceFailover { report } => self.force_failover(report, now),
-            PuInput::Close if !self.closing => {
+            PuInput::Close if !self.closing && !matches!(self.state, State::Ended) => {
                 self.closing = true;
                 self.timers.set(Timer::Linger, now + self.settings.linger);
                 if matches!(self.state, State::New) || self.outbox.is_empty() {
