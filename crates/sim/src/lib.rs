@@ -5,6 +5,8 @@
 //! - [`process`]: a program under test, and a registrar for it
 //! - [`registrar_harness`]: a registrar with its transports played by the test
 //! - [`registrar_commands`]: any bytes as a list of commands, with time, to a registrar
+//! - [`session_commands`]: the same to one end of a session
+//! - [`source`]: how a fuzzer's bytes become commands
 //! - [`network`]: hosts' kernels and the wires between them, with boxes that delay and cut
 //! - [`world`]: registrars, pool elements and pool users on such a network, with faults; replayable by seed
 #![forbid(unsafe_code)]
@@ -13,4 +15,6 @@ pub mod network;
 pub mod process;
 pub mod registrar_commands;
 pub mod registrar_harness;
+pub mod session_commands;
+pub mod source;
 pub mod world;

@@ -22,6 +22,7 @@ use rsp_wire::{Dialect, PeId, PoolHandle, ServerId};
 use smallvec::smallvec;
 
 use crate::registrar_harness::RegistrarHarness;
+use crate::source::Source;
 
 /// One command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,11 +49,11 @@ pub enum Command {
 
 /// Runs the commands that `bytes` stand for. Panics if something does not hold that always must.
 pub fn run(bytes: &[u8]) {
-    let mut source = Source(bytes);
+    let mut source = Source::new(bytes);
     let mut harness = RegistrarHarness::new(settings(&mut source), vec![address(9)], u64::from(source.byte()));
     let mut accepted = 1;
     for _ in 0..MOST_COMMANDS {
-        if source.0.is_empty() {
+        if source.is_empty() {
             return;
         }
         let command = command(&mut source, &harness, &mut accepted);
@@ -246,31 +247,6 @@ fn association(source: &mut Source<'_>, harness: &RegistrarHarness) -> Associati
     ids.get(source.below(ids.len() + 1)).copied().unwrap_or(AssociationId(0))
 }
 
-/// Bytes that turn into whatever is asked for; zeros when they are used up.
-struct Source<'a>(&'a [u8]);
-
-impl Source<'_> {
-    fn byte(&mut self) -> u8 {
-        match self.0.split_first() {
-            Some((first, rest)) => {
-                self.0 = rest;
-                *first
-            }
-            None => 0,
-        }
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        usize::from(self.byte()) % n
-    }
-
-    fn bytes(&mut self, length: usize) -> Bytes {
-        let (taken, rest) = self.0.split_at(length.min(self.0.len()));
-        self.0 = rest;
-        Bytes::copy_from_slice(taken)
-    }
-}
-
 const MOST_COMMANDS: usize = 2_000;
 
 #[cfg(test)]
@@ -291,10 +267,10 @@ mod tests {
         let mut rng = machine::Rng::new(5);
         let mut source: Vec<u8> = vec![0, 2, 1, 1];
         source.extend((0..60_000).map(|_| rng.next_u32() as u8));
-        let mut source = Source(&source);
+        let mut source = Source::new(&source);
         let mut harness = RegistrarHarness::new(settings(&mut source), vec![address(9)], 1);
         let mut accepted = 1;
-        while !source.0.is_empty() {
+        while !source.is_empty() {
             let command = command(&mut source, &harness, &mut accepted);
             perform(&mut harness, command);
         }
