@@ -1,31 +1,40 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Each target with its seeds, and with each of their bytes changed.
 
-use fuzz::seeds::{command_lists, vectors};
+use fuzz::seeds::{captures, command_lists, streams, vectors};
 
 #[test]
 fn the_asap_target_finds_nothing_in_its_seeds() {
-    run(fuzz::asap, &["asap", "session"]);
+    every_byte(fuzz::asap, [vectors("asap"), vectors("session")].concat());
 }
 
 #[test]
 fn the_enrp_target_finds_nothing_in_its_seeds() {
-    run(fuzz::enrp, &["enrp"]);
+    every_byte(fuzz::enrp, vectors("enrp"));
+}
+
+#[test]
+fn the_tcp_mapping_target_finds_nothing_in_its_seeds() {
+    every_byte(fuzz::tcp_mapping, streams());
+    some_bytes(fuzz::tcp_mapping, command_lists());
+}
+
+#[test]
+fn the_capture_target_finds_nothing_in_its_seeds() {
+    some_bytes(fuzz::capture, captures());
 }
 
 #[test]
 fn the_registrar_target_finds_nothing_in_its_seeds() {
-    for mut commands in command_lists() {
-        fuzz::registrar(&commands);
-        for at in (0..commands.len()).step_by(400) {
-            commands[at] ^= 0xff;
-            fuzz::registrar(&commands);
-        }
-    }
+    some_bytes(fuzz::registrar, command_lists());
 }
 
-fn run(target: fn(&[u8]), folders: &[&str]) {
-    let seeds: Vec<Vec<u8>> = folders.iter().flat_map(|folder| vectors(folder)).collect();
+#[test]
+fn the_session_target_finds_nothing_in_its_seeds() {
+    some_bytes(fuzz::session, command_lists());
+}
+
+fn every_byte(target: fn(&[u8]), seeds: Vec<Vec<u8>>) {
     assert!(!seeds.is_empty());
     for seed in seeds {
         target(&seed);
@@ -35,6 +44,17 @@ fn run(target: fn(&[u8]), folders: &[&str]) {
                 changed[at] = value;
                 target(&changed);
             }
+        }
+    }
+}
+
+fn some_bytes(target: fn(&[u8]), seeds: Vec<Vec<u8>>) {
+    assert!(!seeds.is_empty());
+    for mut seed in seeds {
+        target(&seed);
+        for at in (0..seed.len()).step_by(400) {
+            seed[at] ^= 0xff;
+            target(&seed);
         }
     }
 }

@@ -3,25 +3,22 @@
 
 use std::fs;
 
-use fuzz::seeds::{command_lists, folder, vectors};
-
-/// A target and the folders of `vectors/` that feed it.
-const TARGETS: &[(&str, &[&str])] = &[("asap", &["asap", "session"]), ("enrp", &["enrp"])];
+use fuzz::seeds::{captures, command_lists, folder, streams, vectors};
 
 fn main() -> std::io::Result<()> {
-    for (target, folders) in TARGETS {
-        let corpus = folder("fuzz/corpus").join(target);
-        fs::create_dir_all(&corpus)?;
-        for name in *folders {
-            for (number, bytes) in vectors(name).iter().enumerate() {
-                fs::write(corpus.join(format!("{name}-{number}")), bytes)?;
-            }
-        }
-    }
-    let corpus = folder("fuzz/corpus/registrar");
+    write("asap", [vectors("asap"), vectors("session")].concat())?;
+    write("enrp", vectors("enrp"))?;
+    write("tcp_mapping", [streams(), command_lists()].concat())?;
+    write("capture", captures())?;
+    write("registrar", command_lists())?;
+    write("session", command_lists())
+}
+
+fn write(target: &str, seeds: Vec<Vec<u8>>) -> std::io::Result<()> {
+    let corpus = folder("fuzz/corpus").join(target);
     fs::create_dir_all(&corpus)?;
-    for (number, bytes) in command_lists().iter().enumerate() {
-        fs::write(corpus.join(format!("chance-{number}")), bytes)?;
+    for (number, seed) in seeds.iter().enumerate() {
+        fs::write(corpus.join(format!("seed-{number}")), seed)?;
     }
     Ok(())
 }
