@@ -303,7 +303,8 @@ impl End {
     }
 
     fn write(&mut self, most: usize) -> Vec<u8> {
-        let mut slices = vec![IoSlice::new(&[]); MOST_SLICES];
+        // Head, payload and padding of each message, and what stands before and behind them.
+        let mut slices = vec![IoSlice::new(&[]); 3 * self.connection.outstanding() + 2];
         let count = self.connection.slices(&mut slices);
         let mut bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
         assert_eq!(bytes.len(), self.connection.buffered());
@@ -399,4 +400,3 @@ const LENGTHS: [usize; 10] = [1, 2, 3, 4, 100, 500, 2048, 5000, 0, 65_520];
 /// What a message takes beside its data: fields and padding.
 const DATA_OVERHEAD: usize = 16 + 3;
 const MOST_COMMANDS: usize = 2_000;
-const MOST_SLICES: usize = 8_192;
