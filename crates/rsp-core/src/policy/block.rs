@@ -42,9 +42,8 @@ impl<K: Ord + Copy + Default> Block<K> {
         if keys.get(at) == Some(&key) { Ok(at) } else { Err(at) }
     }
 
-    /// Adds a new key. There must be room.
-    pub(super) fn insert(&mut self, key: K, head: Slot) {
-        let (Ok(at) | Err(at)) = self.find(key);
+    /// Adds a new key where [`Block::find`] said it belongs. There must be room.
+    pub(super) fn insert(&mut self, at: usize, key: K, head: Slot) {
         self.keys.copy_within(at..self.len, at + 1);
         self.heads.copy_within(at..self.len, at + 1);
         (self.keys[at], self.heads[at]) = (key, head);

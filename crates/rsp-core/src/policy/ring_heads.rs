@@ -123,20 +123,17 @@ impl<K: Ord + Copy + Default> Blocks<K> {
     }
 
     fn get_or_insert(&mut self, key: K, head: Slot) -> Slot {
-        let mut block = self.block_mut(key);
+        let block = self.block_mut(key);
         match block.find(key) {
-            Ok(at) => block.heads[at],
+            Ok(at) => return block.heads[at],
+            Err(at) if block.len() < BLOCK => block.insert(at, key, head),
             Err(_) => {
-                if block.len() == BLOCK {
-                    let upper = Box::new(block.split());
-                    let border = upper.keys[0];
-                    self.rest.insert(border, upper);
-                    block = self.block_mut(key);
-                }
-                block.insert(key, head);
-                head
+                let upper = Box::new(block.split());
+                self.rest.insert(upper.keys[0], upper);
+                return self.get_or_insert(key, head);
             }
         }
+        head
     }
 
     fn remove(&mut self, key: K) {
@@ -158,7 +155,11 @@ impl<K: Ord + Copy + Default> Blocks<K> {
             (_, Some(next)) if len(own) == 0 || len(own) + len(Some(next)) <= BLOCK * 3 / 4 => {
                 if let Some(upper) = self.rest.remove(&next) {
                     let block = own.and_then(|own| self.rest.get_mut(&own)).map_or(&mut self.low, |block| &mut **block);
-                    upper.keys().iter().zip(upper.heads()).for_each(|(key, head)| block.insert(*key, *head));
+                    upper
+                        .keys()
+                        .iter()
+                        .zip(upper.heads())
+                        .for_each(|(key, head)| block.insert(block.len(), *key, *head));
                 }
             }
             (Some(own), None) if len(Some(own)) == 0 => {
