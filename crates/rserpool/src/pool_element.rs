@@ -2,7 +2,7 @@
 //! A server in a pool.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub struct PoolElementBuilder {
     user: Option<PoolUser>,
     id: Option<PeId>,
     policy: Policy,
-    listen: String,
+    listen: Option<String>,
     mapping: Mapping,
     advertise: Vec<SocketAddr>,
     life: Option<Duration>,
@@ -54,9 +54,9 @@ impl PoolElementBuilder {
         self
     }
 
-    /// Where to listen, e.g. `0.0.0.0:7000`; any free port if not given.
+    /// Where to listen, e.g. `0.0.0.0:7000`; any free port of all IPv4 and IPv6 addresses if not given.
     pub fn listen(mut self, address: impl Into<String>) -> Self {
-        self.listen = address.into();
+        self.listen = Some(address.into());
         self
     }
 
@@ -95,9 +95,7 @@ impl PoolElementBuilder {
         };
         let settings = user.config().session.clone();
         let options = session_options(&settings);
-        let address = address(&self.listen).await?;
-        let listener =
-            net::Listener::bind(address, options).map_err(|e| Error::Io(format!("cannot listen on {address}: {e}")))?;
+        let listener = listen(self.listen.as_deref(), options).await?;
         let listening = listener.local_addr();
         let id = self.id.unwrap_or_else(|| PeId(user.random() as u32));
         let (user_transport, asap_transport) = transports(self.mapping, listening, &self.advertise)?;
@@ -184,7 +182,7 @@ impl PoolElement {
             user: None,
             id: None,
             policy: Policy::RoundRobin,
-            listen: "0.0.0.0:0".to_owned(),
+            listen: None,
             mapping: Mapping::Tcp,
             advertise: Vec::new(),
             life: None,
@@ -408,6 +406,15 @@ fn transports(
             "NO_MAPPING registers the application's own address: give exactly one to advertise".to_owned(),
         )),
         (Mapping::Sctp, _) => Err(Error::NotAvailable { feature: "a pool element", mapping: "SCTP" }),
+    }
+}
+
+async fn listen(at: Option<&str>, options: net::Options) -> Result<net::Listener> {
+    let bind = |address| net::Listener::bind(address, options).map_err(|e| Error::Io(e.to_string()));
+    match at {
+        Some(at) => bind(address(at).await?),
+        // The registrar may be reached over either; a host without IPv6 has only the second.
+        None => bind((Ipv6Addr::UNSPECIFIED, 0).into()).or_else(|_| bind((Ipv4Addr::UNSPECIFIED, 0).into())),
     }
 }
 

@@ -355,10 +355,11 @@ fn life_on_the_wire(life: Life, unit: LifeUnit) -> RegistrationLife {
     RegistrationLife(i32::try_from(count).unwrap_or(i32::MAX))
 }
 
-/// An unspecified address becomes the one the registrar sees us at.
+/// An unspecified address becomes the one the registrar sees us at. `0.0.0.0` listens on no IPv6 address: it stays, and is refused.
 fn with_local(transport: &Transport, local: IpAddr) -> Transport {
     let mut transport = transport.clone();
-    for address in transport.addresses.iter_mut().filter(|address| address.is_unspecified()) {
+    let is_reached = |address: &IpAddr| address.is_unspecified() && (address.is_ipv6() || local.is_ipv4());
+    for address in transport.addresses.iter_mut().filter(|address| is_reached(address)) {
         *address = local;
     }
     transport
