@@ -227,8 +227,16 @@ impl Registrar {
     /// # Panics
     /// If it isn't ready in time.
     pub fn start(profile: &str, flags: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", profile, flags)
+    }
+
+    /// The same at another address.
+    ///
+    /// # Panics
+    /// If it isn't ready in time.
+    pub fn start_at(asap: &str, profile: &str, flags: &[&str]) -> Self {
         let mut command = program("rsp-registrar", "rsp-registrar");
-        command.args(["--asap", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--announce-ready", "--profile", profile]);
+        command.args(["--asap", asap, "--admin", "127.0.0.1:0", "--announce-ready", "--profile", profile]);
         command.args(flags);
         let process = Process::spawn(command);
         let ready = process.line();

@@ -33,9 +33,9 @@ pub(crate) struct Args {
     /// Load from 0 to 1 (lu, lud, plu, rlu)
     #[arg(long, value_name = "FRACTION", value_parser = fraction)]
     load: Option<f64>,
-    /// Where to listen
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:0")]
-    listen: String,
+    /// Where to listen [default: any free port of all addresses]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
     /// PE identifier in hexadecimal [default: random]
     #[arg(long, value_name = "HEX", value_parser = pe_id)]
     id: Option<PeId>,
@@ -58,8 +58,10 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let policy = policy(args).context(Exit::Usage)?;
     let user = args.access.user(&args.pool).await?;
-    let mut builder =
-        PoolElement::builder(args.pool.pool.clone()).user(&user).policy(policy).listen(args.listen.as_str());
+    let mut builder = PoolElement::builder(args.pool.pool.clone()).user(&user).policy(policy);
+    if let Some(listen) = &args.listen {
+        builder = builder.listen(listen);
+    }
     if let Some(id) = args.id {
         builder = builder.id(id);
     }

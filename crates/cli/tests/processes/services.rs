@@ -3,9 +3,9 @@
 
 use bytes::{Buf, Bytes};
 use rserpool::{Item, Outgoing, PoolUser, Profile, Session};
-use sim::process::Registrar;
+use sim::process::{Process, Registrar};
 
-use crate::support::{Pe, registrar, take};
+use crate::support::{Pe, registrar, rsp_at, take};
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -109,4 +109,17 @@ fn in_basic_mode_the_application_asks_for_the_next_server() {
         assert_eq!((next.id.to_string(), next.addrs[0].to_string()), (pes[0].id.clone(), pes[0].listen.clone()));
         assert!(tokio::net::TcpStream::connect(next.addrs[0]).await.is_ok());
     });
+}
+
+#[test]
+fn an_element_that_listens_everywhere_is_found_over_ipv4_and_ipv6() {
+    for asap in ["127.0.0.1:0", "[::1]:0"] {
+        let registrar = Registrar::start_at(asap, "fast", &[]);
+        let pe = Process::spawn(rsp_at(&registrar, &["pe", "run", "--pool", "echo", "--", "echo"]));
+        pe.line();
+        let mut terminal = Process::spawn(rsp_at(&registrar, &["connect", "echo"]));
+        terminal.write("hello\n");
+        let end = terminal.finish();
+        assert_eq!((end.code, end.lines), (Some(0), vec!["hello".to_owned()]), "{asap}: {}", end.errors);
+    }
 }
