@@ -41,8 +41,7 @@ impl Registrar {
             //# Handle error.
             None => {
                 self.metrics.resolutions_unknown += 1;
-                let message = self.encode_unknown_pool(&pool_handle);
-                self.send_answer(association, message);
+                self.send_unknown_pool(association, pool_handle);
             }
         }
     }
@@ -72,9 +71,8 @@ impl Registrar {
     }
 
     /// The answer that there is no such pool.
-    pub(super) fn encode_unknown_pool(&mut self, pool_handle: &PoolHandle) -> Bytes {
-        let response = negative(pool_handle.clone(), ErrorCause::UnknownPoolHandle);
-        self.encode(&response).unwrap_or_default()
+    pub(super) fn send_unknown_pool(&mut self, association: AssociationId, pool_handle: PoolHandle) {
+        self.send(association, What::Answer, &negative(pool_handle, ErrorCause::UnknownPoolHandle));
     }
 
     fn send_answer(&mut self, association: AssociationId, message: Bytes) {

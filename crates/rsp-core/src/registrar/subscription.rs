@@ -125,9 +125,7 @@ impl Registrar {
                 //# response is returned, no further updates to the Pool (when it is
                 //# created) will occur.
                 None => {
-                    let message = self.encode_unknown_pool(handle);
-                    let sent = Sent { length: message.len(), what: What::Answer };
-                    self.send_encoded(association, sent, message);
+                    self.send_unknown_pool(association, handle.clone());
                     self.end_subscription(association, key);
                 }
             }

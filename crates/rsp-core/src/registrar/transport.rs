@@ -240,10 +240,11 @@ impl Registrar {
         self.associations.get(id)?.peer()
     }
 
-    /// Encodes and sends a message.
+    /// Encodes and sends a message. A handle that just fits into a request may not fit into the answer that repeats it.
     pub(super) fn send(&mut self, id: AssociationId, what: What, message: &Message) {
-        if let Some(data) = self.encode(message) {
-            self.send_encoded(id, Sent { length: data.len(), what }, data);
+        match self.encode(message) {
+            Some(data) => self.send_encoded(id, Sent { length: data.len(), what }, data),
+            None => self.answer_too_long(id),
         }
     }
 
