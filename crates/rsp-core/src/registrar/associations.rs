@@ -150,7 +150,10 @@ impl Associations {
 
     pub(super) fn remove(&mut self, id: AssociationId) -> Option<Association> {
         if let Some(destination) = self.destinations.remove(&id) {
-            self.opened.remove(&destination);
+            // A newer one may lead there by now.
+            if self.opened.get(&destination) == Some(&id) {
+                self.opened.remove(&destination);
+            }
         }
         let association = self.by_id.remove(&id);
         // A peak of associations must not be paid for ever.

@@ -34,7 +34,7 @@ impl Registrar {
     //# If the sending of ASAP_ENDPOINT_KEEP_ALIVE to a
     //# PE fails, the ENRP server MUST consider the PE as unreachable and
     //# MUST remove the PE from its handlespace.
-    pub(super) fn cut_off(&mut self, slot: Slot, now: Time) {
+    fn cut_off(&mut self, slot: Slot, now: Time) {
         let Some(element) = self.handlespace.element(slot) else { return };
         let (pool, pe) = (element.pool().handle(), element.id());
         let asap_transport = decoded(element).and_then(|element| element.asap_transport);
@@ -42,16 +42,29 @@ impl Registrar {
             return self.remove_pool_element(slot, Removal::SendFailed, now);
         };
         self.event(Event::PeCutOff { pool, pe });
-        let association = self.associations.opened_to(protocol, to[0]).unwrap_or_else(|| {
+        let failed = self.monitors.get(slot).map(|monitor| monitor.association);
+        let opened = self.associations.opened_to(protocol, to[0]).filter(|opened| Some(*opened) != failed);
+        let association = opened.unwrap_or_else(|| {
             let association = self.associations.open(protocol, to[0], now);
             self.request(association, Request::Connect { protocol, to });
             association
         });
         self.move_to(slot, association);
         if let Some(monitor) = self.monitors.get_mut(slot) {
+            monitor.answered = false;
             monitor.keep_alive = KeepAlive::Idle { next: now };
         }
         self.check(slot, now);
+    }
+
+    /// Its association is gone, or took no keep-alive. Where it has answered it is worth one question elsewhere;
+    /// where it never has, that was the question.
+    pub(super) fn send_failed(&mut self, slot: Slot, now: Time) {
+        if self.monitors.get(slot).is_some_and(|monitor| monitor.answered) {
+            self.cut_off(slot, now);
+        } else {
+            self.remove_pool_element(slot, Removal::SendFailed, now);
+        }
     }
 
     /// An association opened by us is up: now the question can be asked.
@@ -84,6 +97,7 @@ impl Registrar {
     pub(super) fn heard(&mut self, slot: Slot, now: Time) {
         let Some(monitor) = self.monitors.get_mut(slot) else { return };
         monitor.heard = now;
+        monitor.answered = true;
         if matches!(monitor.keep_alive, KeepAlive::Waiting { .. }) {
             let next = now + self.rng.jitter(self.settings.keep_alive_interval, KEEP_ALIVE_JITTER);
             monitor.keep_alive = KeepAlive::Idle { next };

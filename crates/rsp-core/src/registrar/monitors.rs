@@ -18,6 +18,8 @@ pub(super) struct Monitor {
     pub(super) association: AssociationId,
     /// Its place in that association's list.
     pub(super) place: u32,
+    /// It has registered or answered over that association.
+    pub(super) answered: bool,
     pub(super) keep_alive: KeepAlive,
     /// When its registration life ends; never is the end of time.
     pub(super) expires: Time,

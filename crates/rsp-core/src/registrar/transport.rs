@@ -9,7 +9,7 @@ use rsp_wire::parameter::{ErrorCause, OperationError};
 use smallvec::smallvec;
 
 use super::associations::{Sent, What};
-use super::event::{EndReason, Event, IgnoreReason, Removal};
+use super::event::{EndReason, Event, IgnoreReason};
 use super::timer::Timer;
 use super::{Effect, Registrar};
 use crate::PPID_ASAP;
@@ -40,7 +40,7 @@ impl Registrar {
                 if let What::KeepAlive(slot) = sent.what
                     && self.monitors.get(slot).is_some_and(|monitor| monitor.is_waiting_on(id))
                 {
-                    self.remove_pool_element(slot, Removal::SendFailed, now);
+                    self.send_failed(slot, now);
                 }
             }
             association::Event::Paused => {
@@ -167,9 +167,8 @@ impl Registrar {
         }
     }
 
-    /// An association is no more. Its pool elements are asked for elsewhere, unless this one was already that.
+    /// An association is no more. Its pool elements are asked for elsewhere, unless they were being asked here.
     fn forget_association(&mut self, id: AssociationId, now: Time) {
-        let ours = self.associations.is_ours(id);
         let Some(association) = self.associations.remove(id) else { return };
         self.timers.stop(Timer::Silence(id));
         for key in association.subscriptions {
@@ -180,11 +179,7 @@ impl Registrar {
             self.accept_contender(slot, now);
             // Unless it has moved, or gone and left its slot to another.
             if self.monitors.get(slot).is_some_and(|monitor| monitor.association == id) {
-                if ours {
-                    self.remove_pool_element(slot, Removal::SendFailed, now);
-                } else {
-                    self.cut_off(slot, now);
-                }
+                self.send_failed(slot, now);
             }
         }
     }
