@@ -62,6 +62,17 @@ impl Registrar {
         self.check(slot, now);
     }
 
+    /// The registered PE has not answered in time. If the clock jumped it was ourselves who were not there: ask again.
+    pub(super) fn probe_expired(&mut self, slot: Slot, due: Time, now: Time) {
+        let late = now.since(due);
+        if late <= self.settings.conflict_probe_timeout {
+            return self.accept_contender(slot, now);
+        }
+        self.paused(late);
+        self.timers.set(Timer::ConflictProbe(slot), now + self.settings.conflict_probe_timeout);
+        self.check_again(slot, now);
+    }
+
     /// The registered PE lives.
     pub(super) fn refuse_contender(&mut self, slot: Slot) {
         if let Some(contender) = self.take_contender(slot) {

@@ -28,6 +28,15 @@ impl Registrar {
         }
     }
 
+    /// Asks once more, and forgets a question from before we were asleep.
+    pub(super) fn check_again(&mut self, slot: Slot, now: Time) {
+        let asked_now = KeepAlive::Waiting { until: now + self.settings.keep_alive_timeout };
+        if let Some(monitor) = self.monitors.get_mut(slot).filter(|monitor| monitor.keep_alive != asked_now) {
+            monitor.keep_alive = KeepAlive::Idle { next: now };
+            self.check(slot, now);
+        }
+    }
+
     /// A PE that cannot be asked over its association is asked over a new one to its ASAP transport; it is removed
     /// if that is refused, or not answered in time.
     //= https://www.rfc-editor.org/rfc/rfc5352#section-3.5
@@ -118,10 +127,7 @@ impl Registrar {
     /// A keep-alive was not answered in time. If the clock jumped it was ourselves who were not there: ask again.
     pub(super) fn keep_alive_timeout(&mut self, slot: Slot, until: Time, now: Time) {
         if self.was_asleep(until, now) {
-            if let Some(monitor) = self.monitors.get_mut(slot) {
-                monitor.keep_alive = KeepAlive::Idle { next: now };
-            }
-            self.check(slot, now);
+            self.check_again(slot, now);
         } else {
             self.remove_and_tell(slot, Removal::KeepAliveTimeout, now);
         }

@@ -170,11 +170,11 @@ impl Machine for Registrar {
         while let Some(slot) = self.monitors.pop_due(now) {
             self.pool_element_due(slot, now);
         }
-        while let Some((_, timer)) = self.timers.pop_due(now) {
+        while let Some((due, timer)) = self.timers.pop_due(now) {
             match timer {
                 Timer::ServerAnnounce => self.announce(now),
                 Timer::LoadUpdate(key) => self.subscribers.mark_changed(key),
-                Timer::ConflictProbe(slot) => self.accept_contender(slot, now),
+                Timer::ConflictProbe(slot) => self.probe_expired(slot, due, now),
                 Timer::Silence(association) => self.silence(association, now),
             }
         }
