@@ -188,15 +188,8 @@ impl Registrar {
             None => {
                 let keep_alive = self.first_keep_alive(now);
                 let place = self.attach(slot, association);
-                let monitor = Monitor {
-                    association,
-                    place,
-                    answered: true,
-                    expires,
-                    keep_alive,
-                    heard: now,
-                    reports: None,
-                };
+                let monitor =
+                    Monitor { association, place, answered: true, expires, keep_alive, heard: now, reports: None };
                 self.monitors.insert(slot, monitor);
             }
         }
