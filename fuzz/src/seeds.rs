@@ -28,9 +28,9 @@ pub fn vectors(name: &str) -> Vec<Vec<u8>> {
 }
 
 /// Bytes that stand for lists of commands.
-pub fn command_lists() -> Vec<Vec<u8>> {
+pub fn command_lists(count: usize) -> Vec<Vec<u8>> {
     let mut rng = machine::Rng::new(1);
-    (0..32).map(|_| (0..2_000).map(|_| rng.next_u32() as u8).collect()).collect()
+    (0..count).map(|_| (0..2_000).map(|_| rng.next_u32() as u8).collect()).collect()
 }
 
 /// Streams for the target `tcp_mapping`: its settings, then what a peer sends.
@@ -39,12 +39,12 @@ pub fn streams() -> Vec<Vec<u8>> {
     for chunk in vectors("tcp-mapping") {
         if matches!(chunk[..], [1, _, 0, 4]) || streams.is_empty() {
             // A connector with generous limits, whose peer says INIT by itself.
-            streams.push(vec![0, 0, 1, 1, 0, streams.len() as u8, 0, 0]);
+            streams.push(vec![0, 0, 0, 1, 1, 0, streams.len() as u8, 0, 0]);
         }
         streams.last_mut().expect("just pushed").extend(chunk);
     }
     for messages in vectors("asap").chunks(3) {
-        streams.push([&[1, 0, 1, 1, 0, 7, 0, 0], &messages.concat()[..]].concat());
+        streams.push([&[1, 0, 0, 1, 1, 0, 7, 0, 0], &messages.concat()[..]].concat());
     }
     streams
 }
@@ -63,7 +63,7 @@ pub fn captures() -> Vec<Vec<u8>> {
             }
         }
     }
-    captures.extend(streams().iter().map(|stream| pcap(ETHERNET, &tcp_connection(&stream[8..]))));
+    captures.extend(streams().iter().map(|stream| pcap(ETHERNET, &tcp_connection(&stream[9..]))));
     captures
 }
 

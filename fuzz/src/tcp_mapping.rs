@@ -31,9 +31,10 @@ pub fn tcp_mapping(data: &[u8]) {
         world.write(usize::MAX);
     }
     for _ in 0..MOST_COMMANDS {
-        if source.is_empty() {
+        if source.is_empty() || world.after_the_end > MOST_AFTER_THE_END {
             break;
         }
+        world.after_the_end += usize::from(world.ended);
         world.command(&mut source);
     }
     world.finish();
@@ -51,6 +52,7 @@ struct World {
     wire: Vec<u8>,
     kind: Option<Kind>,
     ended: bool,
+    after_the_end: usize,
     closing: Option<Time>,
     next_token: u64,
     /// Accepted for sending and without a fate, with its length.
@@ -89,7 +91,7 @@ impl World {
     fn new(source: &mut Source<'_>) -> Self {
         let role = [Role::Connector, Role::Acceptor][source.below(2)];
         let config = Config {
-            init_flags: InitFlags(source.byte()),
+            init_flags: [InitFlags::NONE, InitFlags(source.byte())][source.below(2)],
             max_untaken_bytes: [1000, 100_000][source.below(2)],
             max_control_bytes: [100, 1000][source.below(2)],
             ..Config::default()
@@ -106,6 +108,7 @@ impl World {
             wire: if source.below(8) == 0 { Vec::new() } else { vec![1, flags.0, 0, 4] },
             kind: None,
             ended: false,
+            after_the_end: 0,
             closing: None,
             next_token: 0,
             sent: VecDeque::new(),
@@ -117,12 +120,14 @@ impl World {
 
     fn command(&mut self, source: &mut Source<'_>) {
         match source.below(16) {
-            0 => {
+            0 if source.below(32) == 31 => {
                 let length = source.below(40);
                 self.wire.extend(source.bytes(length));
             }
-            1 | 2 => self.peer_sends(Peer::data, source),
-            3 if self.peer.acked < self.written.next_tsn || source.below(16) == 0 => self.peer_sends(Peer::ack, source),
+            0..=2 => self.peer_sends(Peer::data, source),
+            3 if self.peer.acked < self.written.next_tsn || source.below(64) == 63 => {
+                self.peer_sends(Peer::ack, source)
+            }
             3 => self.write(usize::MAX),
             4 => self.peer_sends(Peer::other, source),
             5 | 6 => self.deliver(usize::MAX),
@@ -228,7 +233,7 @@ impl World {
             interval: Duration::from_millis([0, 1, 100, 5000][source.below(4)]),
             dead_after: Duration::from_millis([0, 1, 1000, 60_000][source.below(4)]),
         };
-        match source.below(8) {
+        match source.below(64) {
             0 => {
                 self.both(|end, now| end.connection.close(now));
                 self.closing.get_or_insert(self.now + self.config.close_timeout);
@@ -236,7 +241,7 @@ impl World {
             1 => self.both(|end, _| end.connection.abort()),
             2 => self.both(|end, _| end.connection.ended(SocketEnd::Eof)),
             3 => self.both(|end, _| end.connection.ended(SocketEnd::Failed(ErrorKind::ConnectionReset))),
-            4 | 5 => self.both(|end, now| end.connection.probe(now)),
+            4..32 => self.both(|end, now| end.connection.probe(now)),
             _ => self.both(|end, now| end.connection.set_heartbeat(heartbeat, now)),
         }
         self.check();
@@ -328,7 +333,7 @@ impl Peer {
     /// DATA as it must be, or with one number wrong.
     fn data(&mut self, source: &mut Source<'_>) -> Chunk {
         let (stream, unordered) = (source.below(3) as u16, source.below(4) == 0);
-        let wrong: u32 = [0, 0, 0, 0, 0, 0, 1, 2][source.below(8)] & [0, 0, 0, 3][source.below(4)];
+        let wrong = [0u32, 1, 2][source.below(64).saturating_sub(61)];
         let ssn = self.next_ssn.entry(stream).or_default();
         let data = DataChunk {
             unordered,
@@ -343,17 +348,17 @@ impl Peer {
     }
 
     fn ack(&mut self, source: &mut Source<'_>) -> Chunk {
-        let tsn = self.acked.wrapping_add(u32::from(source.below(16) == 15));
+        let tsn = self.acked.wrapping_add(u32::from(source.below(64) == 63));
         self.acked = self.acked.wrapping_add(1);
         Chunk::Ack(AckChunk { tsn: (source.below(4) != 0).then_some(tsn) })
     }
 
     fn other(&mut self, source: &mut Source<'_>) -> Chunk {
         let bytes = Bytes::from(vec![source.byte(); source.below(64)]);
-        match source.below(8) {
-            0..4 => Chunk::Heartbeat(HeartbeatChunk { info: bytes }),
-            4 | 5 => Chunk::HeartbeatAck(HeartbeatAckChunk { info: bytes }),
-            6 => Chunk::Unknown(UnknownChunk { chunk_type: 2, flags: source.byte(), value: bytes }),
+        match source.below(64) {
+            0..32 => Chunk::Heartbeat(HeartbeatChunk { info: bytes }),
+            32..48 => Chunk::HeartbeatAck(HeartbeatAckChunk { info: bytes }),
+            48..63 => Chunk::Unknown(UnknownChunk { chunk_type: 2, flags: source.byte(), value: bytes }),
             _ => Chunk::Init(InitChunk { flags: InitFlags(source.byte()) }),
         }
     }
@@ -400,3 +405,4 @@ const LENGTHS: [usize; 10] = [1, 2, 3, 4, 100, 500, 2048, 5000, 0, 65_520];
 /// What a message takes beside its data: fields and padding.
 const DATA_OVERHEAD: usize = 16 + 3;
 const MOST_COMMANDS: usize = 2_000;
+const MOST_AFTER_THE_END: usize = 8;

@@ -16,7 +16,7 @@ fn the_enrp_target_finds_nothing_in_its_seeds() {
 #[test]
 fn the_tcp_mapping_target_finds_nothing_in_its_seeds() {
     every_byte(fuzz::tcp_mapping, streams());
-    some_bytes(fuzz::tcp_mapping, command_lists());
+    some_bytes(fuzz::tcp_mapping, command_lists(500));
 }
 
 #[test]
@@ -26,12 +26,12 @@ fn the_capture_target_finds_nothing_in_its_seeds() {
 
 #[test]
 fn the_registrar_target_finds_nothing_in_its_seeds() {
-    some_bytes(fuzz::registrar, command_lists());
+    some_bytes(fuzz::registrar, command_lists(32));
 }
 
 #[test]
 fn the_session_target_finds_nothing_in_its_seeds() {
-    some_bytes(fuzz::session, command_lists());
+    some_bytes(fuzz::session, command_lists(500));
 }
 
 fn every_byte(target: fn(&[u8]), seeds: Vec<Vec<u8>>) {

@@ -8,10 +8,10 @@ use fuzz::seeds::{captures, command_lists, folder, streams, vectors};
 fn main() -> std::io::Result<()> {
     write("asap", [vectors("asap"), vectors("session")].concat())?;
     write("enrp", vectors("enrp"))?;
-    write("tcp_mapping", [streams(), command_lists()].concat())?;
+    write("tcp_mapping", [streams(), command_lists(32)].concat())?;
     write("capture", captures())?;
-    write("registrar", command_lists())?;
-    write("session", command_lists())
+    write("registrar", command_lists(32))?;
+    write("session", command_lists(32))
 }
 
 fn write(target: &str, seeds: Vec<Vec<u8>>) -> std::io::Result<()> {
