@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reports of unreachable pool elements, RFC 5352 §3.5.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use machine::Time;
 use rsp_wire::asap::EndpointUnreachable;
 use smallvec::SmallVec;
@@ -20,8 +22,9 @@ impl Registrar {
             return;
         }
         let reporter = peer.addresses.first().map(|source| source.ip().to_canonical());
+        let key = reporter.map(counted_as);
         let slot = self.handlespace.find(&report.pool_handle, report.pe_id);
-        let (Some(reporter), Some(slot)) = (reporter, slot) else {
+        let (Some(reporter), Some(key), Some(slot)) = (reporter, key, slot) else {
             self.ignore(association, IgnoreReason::UnknownPoolElement);
             return;
         };
@@ -32,11 +35,12 @@ impl Registrar {
             Some(reports) if now.since(reports.since) < window => reports,
             old => old.insert(Box::new(Reports { since: now, reporters: SmallVec::new() })),
         };
-        let counts = !reports.reporters.contains(&reporter);
+        let counts = !reports.reporters.contains(&key);
         if counts {
-            reports.reporters.push(reporter);
+            reports.reporters.push(key);
         }
         let reports = reports.reporters.len() as u32;
+        let heard_lately = now.since(monitor.heard) <= self.settings.keep_alive_timeout;
         if counts {
             self.event(Event::PeReported { pool: report.pool_handle.detach(), pe: report.pe_id, reporter, reports });
         }
@@ -54,6 +58,18 @@ impl Registrar {
         //# server MUST immediately send a point-to-point
         //# ASAP_ENDPOINT_KEEP_ALIVE message to the PE in question (the H flag in
         //# the message SHOULD be set to '0', in this case).
-        self.check(slot, now);
+        // But for one that does not count and a PE that has just shown that it lives, or anybody could have us ask it without end.
+        if counts || !heard_lately {
+            self.check(slot, now);
+        }
+    }
+}
+
+/// Whom a report counts for. Whoever has an IPv6 address has the other 2^64 of its network, too. IPv4 addresses count each,
+/// so all pool users of one host count once.
+fn counted_as(reporter: IpAddr) -> IpAddr {
+    match reporter {
+        IpAddr::V6(address) if !address.is_loopback() => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        IpAddr::V6(_) | IpAddr::V4(_) => reporter,
     }
 }
