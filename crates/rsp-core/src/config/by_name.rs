@@ -71,6 +71,7 @@ by_name!(Limits {
     items_per_resolution,
     subscriptions,
     associations,
+    connections_opened,
     requests_per_second,
     buffered_bytes
 });

@@ -162,8 +162,10 @@ pub struct Limits {
     pub items_per_resolution: u32,
     /// Subscriptions (S bit) of all pool users.
     pub subscriptions: usize,
-    /// Associations.
+    /// Associations opened by others.
     pub associations: usize,
+    /// Associations opened by the registrar, to PEs whose own was lost; to one address no more than 64. A PE for which there is none left is removed.
+    pub connections_opened: usize,
     /// Requests per second and association, a burst of twice as many.
     pub requests_per_second: u32,
     /// Bytes waiting to be sent on an association.
@@ -179,6 +181,7 @@ impl Default for Limits {
             items_per_resolution: HandleResolution::ALL_ITEMS,
             subscriptions: 100_000,
             associations: 20_000,
+            connections_opened: 1_000,
             requests_per_second: 1_000_000,
             buffered_bytes: 4 << 20,
         }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use machine::Time;
 
@@ -69,6 +69,8 @@ pub(super) struct Associations {
     /// Those opened by us, by where they lead.
     opened: HashMap<Destination, AssociationId>,
     destinations: HashMap<AssociationId, Destination>,
+    /// How many of those lead to one host.
+    opened_to_host: HashMap<IpAddr, usize>,
     last_opened: u64,
 }
 
@@ -112,6 +114,18 @@ impl Associations {
         self.by_id.get_mut(&id)
     }
 
+    /// Those the shell accepted.
+    pub(super) fn accepted(&self) -> usize {
+        self.by_id.len() - self.destinations.len()
+    }
+
+    /// Whether one more may be opened to this host. One peer can register elements at many ports and then hang up: without a
+    /// limit we would knock at all of them at once.
+    pub(super) fn may_open(&self, host: IpAddr, most: usize) -> bool {
+        let to_host = self.opened_to_host.get(&host.to_canonical()).copied().unwrap_or(0);
+        self.destinations.len() < most && to_host < MOST_OPENED_TO_HOST
+    }
+
     /// The association is there and up.
     pub(super) fn is_up(&self, id: AssociationId) -> bool {
         self.get(id).is_some_and(|association| association.peer().is_some())
@@ -140,6 +154,7 @@ impl Associations {
         self.by_id.insert(id, Association::new(State::Connecting, now));
         self.opened.insert((protocol, to), id);
         self.destinations.insert(id, (protocol, to));
+        *self.opened_to_host.entry(to.ip().to_canonical()).or_default() += 1;
         id
     }
 
@@ -150,6 +165,13 @@ impl Associations {
 
     pub(super) fn remove(&mut self, id: AssociationId) -> Option<Association> {
         if let Some(destination) = self.destinations.remove(&id) {
+            let host = destination.1.ip().to_canonical();
+            if let Some(count) = self.opened_to_host.get_mut(&host) {
+                *count -= 1;
+                if *count == 0 {
+                    self.opened_to_host.remove(&host);
+                }
+            }
             // A newer one may lead there by now.
             if self.opened.get(&destination) == Some(&id) {
                 self.opened.remove(&destination);
@@ -163,6 +185,9 @@ impl Associations {
         association
     }
 }
+
+/// Associations opened by us to one host: whoever hangs up with more elements than that at as many ports has died, and they with it.
+const MOST_OPENED_TO_HOST: usize = 64;
 
 /// What a [`Token`] carries, so that nothing need be kept per message on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -235,8 +260,22 @@ mod tests {
         assert_eq!(associations.opened_to(Protocol::Tcp, to), Some(id));
         assert_eq!(associations.opened_to(Protocol::Sctp, to), None);
         associations.remove(id);
-        assert_eq!(associations.opened_to(Protocol::Tcp, to), None);
+        assert_eq!((associations.opened_to(Protocol::Tcp, to), associations.opened_to_host.len()), (None, 0));
         assert_eq!(associations.open(Protocol::Tcp, to, Time::ZERO), AssociationId(4), "never used again");
+    }
+
+    #[test]
+    fn opened_associations_are_limited_in_all_and_to_one_host() {
+        let host: IpAddr = "192.0.2.1".parse().unwrap();
+        let mut associations = Associations::default();
+        let ids: Vec<_> =
+            (0..64).map(|port| associations.open(Protocol::Tcp, (host, port).into(), Time::ZERO)).collect();
+        assert!(!associations.may_open(host, 1000));
+        assert!(!associations.may_open("::ffff:192.0.2.1".parse().unwrap(), 1000), "the same host");
+        assert!(associations.may_open("192.0.2.2".parse().unwrap(), 65));
+        assert!(!associations.may_open("192.0.2.2".parse().unwrap(), 64));
+        associations.remove(ids[7]);
+        assert!(associations.may_open(host, 1000));
     }
 
     #[test]

@@ -50,9 +50,12 @@ impl Registrar {
         let Some((protocol, to)) = asap_transport.as_ref().and_then(destination) else {
             return self.remove_pool_element(slot, Removal::SendFailed, now);
         };
-        self.event(Event::PeCutOff { pool, pe });
         let failed = self.monitors.get(slot).map(|monitor| monitor.association);
         let opened = self.associations.opened_to(protocol, to[0]).filter(|opened| Some(*opened) != failed);
+        if opened.is_none() && !self.associations.may_open(to[0].ip(), self.settings.limits.connections_opened) {
+            return self.remove_pool_element(slot, Removal::SendFailed, now);
+        }
+        self.event(Event::PeCutOff { pool, pe });
         let association = opened.unwrap_or_else(|| {
             let association = self.associations.open(protocol, to[0], now);
             self.request(association, Request::Connect { protocol, to });

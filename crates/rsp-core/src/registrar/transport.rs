@@ -58,7 +58,7 @@ impl Registrar {
                 // Ours, and given up before it came up; the shell has been told to close it.
                 return;
             }
-            if self.associations.len() >= self.settings.limits.associations {
+            if self.associations.accepted() >= self.settings.limits.associations {
                 return self.refuse_association(id);
             }
         }

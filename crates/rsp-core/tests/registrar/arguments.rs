@@ -149,12 +149,13 @@ impl<'a> Arguments<'a> {
         let mut settings = RegistrarSettings::of(self.word("profile").unwrap_or("standard").parse::<Profile>()?);
         settings.accept_foreign_addresses = self.flag("accept-foreign-addresses");
         let limits = &mut settings.limits;
-        let numbers: [(&str, &mut usize); 6] = [
+        let numbers: [(&str, &mut usize); 7] = [
             ("pools", &mut limits.pools),
             ("pool-elements", &mut limits.pool_elements),
             ("pool-elements-per-pool", &mut limits.pool_elements_per_pool),
             ("subscriptions", &mut limits.subscriptions),
             ("associations", &mut limits.associations),
+            ("connections-opened", &mut limits.connections_opened),
             ("buffered-bytes", &mut limits.buffered_bytes),
         ];
         for (name, limit) in numbers {

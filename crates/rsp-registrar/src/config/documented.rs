@@ -78,7 +78,10 @@ fn doc(name: &str) -> &'static str {
         "pool_elements_per_pool" => "Pool elements in one pool.",
         "items_per_resolution" => "Pool elements in one answer, whatever is asked for. 4294967295: all that fit.",
         "subscriptions" => "Subscriptions of all pool users.",
-        "associations" => "Associations.",
+        "associations" => "Associations opened by others.",
+        "connections_opened" => {
+            "Associations opened by the registrar, to pool elements whose own was lost; no more than 64 to one address."
+        }
         "requests_per_second" => "Requests per second of one association; a burst may be twice as many.",
         "buffered_bytes" => "Bytes waiting for one peer; one that does not read them is cut off.",
         _ => "",
