@@ -12,6 +12,8 @@ use crate::{Association, Options};
 pub struct Associations {
     options: Options,
     live: Vec<(AssociationId, Association)>,
+    /// Who is looked at first, so that none is starved by one that always has something.
+    first: usize,
     /// Sends that could not even be queued.
     failed: Vec<(AssociationId, Event)>,
 }
@@ -19,7 +21,7 @@ pub struct Associations {
 impl Associations {
     /// None yet; those that are opened get these options.
     pub fn new(options: Options) -> Self {
-        Associations { options, live: Vec::new(), failed: Vec::new() }
+        Associations { options, live: Vec::new(), first: 0, failed: Vec::new() }
     }
 
     /// Takes over an association that was accepted.
@@ -45,7 +47,9 @@ impl Associations {
             Request::Heartbeat(heartbeat) => association.set_heartbeat(heartbeat),
             Request::Probe => association.probe(),
             Request::Close => {
-                let (_, association) = self.live.swap_remove(index);
+                let (_, mut association) = self.live.swap_remove(index);
+                // What can leave now does, even if the program ends before the rest has had its turn.
+                association.flush();
                 tokio::spawn(association.finish());
             }
             Request::Abort => {
@@ -65,10 +69,12 @@ impl Associations {
         if let Some(event) = self.failed.pop() {
             return Poll::Ready(event);
         }
-        for index in 0..self.live.len() {
+        let count = self.live.len();
+        for index in (self.first..count).chain(0..self.first.min(count)) {
             let (id, association) = &mut self.live[index];
             if let Poll::Ready(event) = association.poll_next(cx) {
                 let id = *id;
+                self.first = index + 1;
                 if matches!(event, Event::Lost(_)) {
                     self.live.swap_remove(index);
                 }
@@ -76,6 +82,13 @@ impl Associations {
             }
         }
         Poll::Pending
+    }
+
+    /// Writes what can be written without waiting, for an owner that will not await [`next`](Self::next) soon.
+    pub fn flush(&mut self) {
+        for (_, association) in &mut self.live {
+            association.flush();
+        }
     }
 
     /// Ends all of them in order, in the background.

@@ -96,6 +96,7 @@ impl EndpointHandle {
             machine: Endpoint::new(config.endpoint.clone(), registrars, seed),
             associations: Associations::new(registrar_options(&config.endpoint)),
             clock,
+            streak: 0,
             next_request: 0,
             next_accepted: 1,
             resolves: HashMap::new(),
@@ -122,6 +123,7 @@ struct Task {
     machine: Endpoint,
     associations: Associations,
     clock: Clock,
+    streak: u32,
     next_request: u64,
     next_accepted: u64,
     resolves: HashMap<RequestId, Answer<Resolution>>,
@@ -134,7 +136,7 @@ impl Task {
     async fn run(mut self, mut asks: UnboundedReceiver<Ask>) {
         loop {
             let deadline = self.perform();
-            match wake(&mut self.associations, &mut asks, deadline, self.clock).await {
+            match wake(&mut self.associations, &mut asks, deadline, self.clock, &mut self.streak).await {
                 Wake::Association(id, event) => self.input(Input::Association(id, event)),
                 Wake::Command(ask) => self.asked(ask),
                 Wake::Abandoned => break,

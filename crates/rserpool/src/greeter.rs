@@ -2,7 +2,7 @@
 //! Who opened an association to a pool element? A registrar says KEEP_ALIVE first; everyone else wants a session.
 
 use bytes::Bytes;
-use machine::association::{AssociationId, Event, Peer};
+use machine::association::{AssociationId, Event, Mapping, Peer};
 use net::{Associations, Clock};
 use rsp_core::config::SessionSettings;
 use rsp_core::{PPID_ASAP, session::PeInput, session::PeSession as Core};
@@ -49,6 +49,10 @@ pub(crate) async fn greet(
             association: Box::new(association),
             first: vec![Event::Up(peer), first.expect("matched above")],
         };
+    }
+    // Plain ASAP is for registrars; as a session it would have no heartbeat and no end.
+    if peer.mapping == Mapping::PlainAsap {
+        return Role::Nobody;
     }
     let mut machine = Core::new(settings, pe, acks, ACCEPTED, &peer, clock.now());
     match first {

@@ -62,10 +62,12 @@ impl<Own> Handle<Own> {
         self.submit(outgoing, answers, Some(window))
     }
 
-    /// Hands the message to the session without waiting for room: for the failover callback, which the resends wait for.
-    pub(crate) fn send_now(&self, outgoing: Outgoing) -> Result<Sent> {
+    /// A send that does not wait for room: for the failover callback, which the resends wait for.
+    pub(crate) fn prepare(&self, outgoing: Outgoing) -> Result<(SendId, rsp_core::session::Outgoing, Done, Sent)> {
         self.check(&outgoing)?;
-        self.submit(outgoing, None, None)
+        let send = SendId(self.next_send.fetch_add(1, Ordering::Relaxed));
+        let (outcome, sent) = oneshot::channel();
+        Ok((send, outgoing.into_core(None), Done { outcome, _window: None }, Sent(sent)))
     }
 
     fn submit(

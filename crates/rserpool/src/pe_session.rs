@@ -30,6 +30,7 @@ pub struct PeSession {
     handle: Arc<Handle<PeCommand>>,
     items: tokio::sync::Mutex<UnboundedReceiver<Inbound>>,
     shared: Arc<Shared>,
+    is_accepted: bool,
 }
 
 impl PeSession {
@@ -112,19 +113,30 @@ impl PeSession {
     }
 }
 
+impl PeSession {
+    /// The application has it now.
+    pub(crate) fn accepted(mut self) -> Self {
+        self.is_accepted = true;
+        self
+    }
+}
+
 impl Drop for PeSession {
     fn drop(&mut self) {
-        let _ = self.handle.own(PeCommand::Abandon);
+        // A session nobody accepted, or whose service panicked, goes on at another server.
+        let closed = self.is_accepted && !std::thread::panicking();
+        let _ = self.handle.own(PeCommand::Abandon(if closed { ByeReason::Closed } else { ByeReason::Drained }));
     }
 }
 
 #[derive(Debug)]
 pub(crate) enum PeCommand {
     SetCookie(Bytes),
-    Drain(Duration),
+    /// The sender is dropped once DRAIN is on its way.
+    Drain(Duration, Option<oneshot::Sender<()>>),
     Supersede,
     Close(oneshot::Sender<()>),
-    Abandon,
+    Abandon(ByeReason),
 }
 
 #[derive(Debug)]
@@ -168,7 +180,7 @@ impl Sessions {
         state.all.insert(key, commands.clone());
         if let Some(until) = state.drain_until {
             let left = until.saturating_duration_since(tokio::time::Instant::now());
-            let _ = commands.send(Command::Own(PeCommand::Drain(left)));
+            let _ = commands.send(Command::Own(PeCommand::Drain(left, None)));
         }
         key
     }
@@ -196,13 +208,25 @@ impl Sessions {
         self.changed.notify_waiters();
     }
 
-    /// Asks everyone, and everyone who comes later, to leave.
-    pub(crate) fn drain(&self, time: Duration) {
-        let mut state = self.lock();
-        state.drain_until = Some(tokio::time::Instant::now() + time);
-        for commands in state.all.values() {
-            let _ = commands.send(Command::Own(PeCommand::Drain(time)));
-        }
+    /// Asks everyone, and everyone who comes later, to leave; ready when all have been told.
+    pub(crate) async fn drain(&self, time: Duration) {
+        let told: Vec<_> = {
+            let mut state = self.lock();
+            state.drain_until = Some(tokio::time::Instant::now() + time);
+            let tell = |commands: &UnboundedSender<Command<PeCommand>>| {
+                let (tell, told) = oneshot::channel();
+                let _ = commands.send(Command::Own(PeCommand::Drain(time, Some(tell))));
+                told
+            };
+            state.all.values().map(tell).collect()
+        };
+        let all = async {
+            for told in told {
+                // An error is the answer: the sender has been dropped.
+                let _ = told.await;
+            }
+        };
+        let _ = tokio::time::timeout(time, all).await;
     }
 
     /// Number of sessions.
@@ -240,6 +264,7 @@ pub(crate) fn start(
         machine,
         associations,
         clock: user.clock(),
+        streak: 0,
         pool,
         items: to_application,
         shared: Arc::clone(&shared),
@@ -247,9 +272,10 @@ pub(crate) fn start(
         key,
         outcomes: HashMap::new(),
         closed: Vec::new(),
+        told: Vec::new(),
     };
     tokio::spawn(task.run(from_application));
-    PeSession { handle, items: tokio::sync::Mutex::new(items), shared }
+    PeSession { handle, items: tokio::sync::Mutex::new(items), shared, is_accepted: false }
 }
 
 /// Drives the machine of one PE session.
@@ -257,6 +283,7 @@ struct Task {
     machine: Core,
     associations: Associations,
     clock: Clock,
+    streak: u32,
     pool: PoolHandle,
     items: UnboundedSender<Inbound>,
     shared: Arc<Shared>,
@@ -264,36 +291,55 @@ struct Task {
     key: u64,
     outcomes: HashMap<SendId, Done>,
     closed: Vec<oneshot::Sender<()>>,
+    /// Dropped once DRAIN is on its way.
+    told: Vec<oneshot::Sender<()>>,
 }
 
 impl Task {
     async fn run(mut self, mut commands: UnboundedReceiver<Command<PeCommand>>) {
         while let Some(deadline) = self.perform() {
-            match wake(&mut self.associations, &mut commands, deadline, self.clock).await {
+            if !self.told.is_empty() {
+                self.associations.flush();
+                self.told.clear();
+            }
+            match wake(&mut self.associations, &mut commands, deadline, self.clock, &mut self.streak).await {
                 Wake::Association(_, event) => self.input(PeInput::Association(event)),
-                Wake::Command(Command::Send { send, outgoing, done }) => {
-                    self.outcomes.insert(send, done);
-                    self.input(PeInput::Send(send, outgoing));
-                }
-                Wake::Command(Command::Taken(receipt)) => self.input(PeInput::Taken(receipt)),
-                Wake::Command(Command::Acknowledge(receipt)) => self.input(PeInput::Acknowledge(receipt)),
-                Wake::Command(Command::Own(command)) => match command {
-                    PeCommand::SetCookie(cookie) => self.input(PeInput::SetCookie(cookie)),
-                    PeCommand::Drain(time) => self.input(PeInput::Drain(time)),
-                    PeCommand::Supersede => self.input(PeInput::Supersede),
-                    PeCommand::Close(done) => {
-                        self.closed.push(done);
-                        self.input(PeInput::Close);
-                    }
-                    PeCommand::Abandon => self.input(PeInput::Abandon(ByeReason::Closed)),
-                },
+                Wake::Command(command) => self.command(command),
                 Wake::Abandoned => self.input(PeInput::Abandon(ByeReason::Closed)),
                 Wake::Timeout => self.machine.handle_timeout(self.clock.now()),
             }
         }
+        // What was sent while the session ended has its outcome too.
+        commands.close();
+        while let Ok(command) = commands.try_recv() {
+            self.command(command);
+        }
+        self.perform();
         self.sessions.leave(self.key, self.machine.session_id());
         for done in self.closed.drain(..) {
             let _ = done.send(());
+        }
+    }
+
+    fn command(&mut self, command: Command<PeCommand>) {
+        match command {
+            Command::Send { send, outgoing, done } => {
+                self.outcomes.insert(send, done);
+                self.input(PeInput::Send(send, outgoing));
+            }
+            Command::Taken(receipt) => self.input(PeInput::Taken(receipt)),
+            Command::Acknowledge(receipt) => self.input(PeInput::Acknowledge(receipt)),
+            Command::Own(PeCommand::SetCookie(cookie)) => self.input(PeInput::SetCookie(cookie)),
+            Command::Own(PeCommand::Drain(time, told)) => {
+                self.told.extend(told);
+                self.input(PeInput::Drain(time));
+            }
+            Command::Own(PeCommand::Supersede) => self.input(PeInput::Supersede),
+            Command::Own(PeCommand::Close(done)) => {
+                self.closed.push(done);
+                self.input(PeInput::Close);
+            }
+            Command::Own(PeCommand::Abandon(reason)) => self.input(PeInput::Abandon(reason)),
         }
     }
 

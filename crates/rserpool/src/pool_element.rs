@@ -17,7 +17,7 @@ use crate::endpoint_task::{Ask, Registration};
 use crate::greeter::{self, Role};
 use crate::pe_session::{PeSession, Sessions};
 use crate::pool_user::Mapping;
-use crate::task::session_options;
+use crate::task::accepting_options;
 use crate::{Config, Error, PeHandle, Policy, PoolUser, Result};
 
 /// What is to be decided before a server joins a pool.
@@ -94,7 +94,7 @@ impl PoolElementBuilder {
             None => PoolUser::new().await?,
         };
         let settings = user.config().session.clone();
-        let options = session_options(&settings);
+        let options = accepting_options(&settings);
         let listener = listen(self.listen.as_deref(), options).await?;
         let listening = listener.local_addr();
         let id = self.id.unwrap_or_else(|| PeId(user.random() as u32));
@@ -196,7 +196,7 @@ impl PoolElement {
         let mut accepted = self.accepted.lock().await;
         tokio::select! {
             biased;
-            session = accepted.recv() => session,
+            session = accepted.recv() => session.map(PeSession::accepted),
             _ = stopped.wait_for(|stopped| *stopped) => None,
         }
     }
@@ -263,8 +263,14 @@ impl PoolElement {
     /// # Errors
     /// None today; the result leaves room.
     pub async fn drain(&self, time: Duration) -> Result<()> {
-        self.sessions.drain(time);
-        self.leave();
+        if !self.left.swap(true, Ordering::Relaxed) {
+            let sessions = Arc::clone(&self.sessions);
+            let (endpoint, registration) = (self.user.endpoint().clone(), self.registration);
+            tokio::spawn(async move {
+                sessions.drain(time).await;
+                endpoint.ask(Ask::Deregister { registration });
+            });
+        }
         let _ = tokio::time::timeout(time, self.sessions.empty()).await;
         self.deregistered().await;
         let _ = self.stop.send_replace(true);
@@ -352,9 +358,12 @@ impl Door {
         let door = Arc::new(self);
         let greeting = Arc::new(Semaphore::new(MAX_GREETING));
         loop {
-            let permit = Arc::clone(&greeting).acquire_owned().await.expect("never closed");
-            let association = tokio::select! {
-                association = door.listener.accept() => association,
+            let accept = async {
+                let permit = Arc::clone(&greeting).acquire_owned().await.expect("never closed");
+                (door.listener.accept().await, permit)
+            };
+            let (association, permit) = tokio::select! {
+                accepted = accept => accepted,
                 _ = stop.wait_for(|stopped| *stopped) => return,
             };
             let door = Arc::clone(&door);
@@ -370,13 +379,15 @@ impl Door {
         let clock = self.user.clock();
         match greeter::greet(association, settings.clone(), self.options, self.pe, self.acks, clock).await {
             Role::Registrar { association, first } => self.user.endpoint().ask(Ask::Adopt { association, first }),
-            Role::PoolUser { machine, associations, peer } if self.mapping != Mapping::None => {
+            Role::PoolUser { machine, associations, peer }
+                if self.mapping != Mapping::None && self.sessions.len() < settings.max_sessions =>
+            {
                 let Some(address) = peer.addresses.first().copied() else { return };
                 let pool = self.pool.clone();
                 let sessions = Arc::clone(&self.sessions);
                 let session = crate::pe_session::start(*machine, associations, address, pool, &self.user, sessions);
-                // If nobody accepts, the session is dropped, which says BYE.
-                let _ = self.accepted.send(session).await;
+                // A session nobody takes is dropped, and goes on at another server. Never wait here: registrars come through this door too.
+                let _ = self.accepted.try_send(session);
             }
             Role::PoolUser { .. } | Role::Nobody => {}
         }

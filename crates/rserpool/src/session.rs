@@ -124,6 +124,7 @@ impl SessionBuilder {
             machine: PuSession::new(config.session.clone(), options, session_id),
             associations: Associations::new(session_options(&config.session)),
             clock: user.clock(),
+            streak: 0,
             endpoint: user.endpoint().clone(),
             commands,
             items: to_application,
@@ -266,6 +267,7 @@ pub struct Failover {
     pub cause: Cause,
     /// A cookie of the old server has gone to the new one.
     pub cookie_sent: bool,
+    number: u32,
     release: Option<Arc<Handle<PuCommand>>>,
 }
 
@@ -276,7 +278,11 @@ impl Failover {
     /// As [`Session::send`].
     pub async fn send(&self, message: impl Into<Outgoing>) -> Result<Sent> {
         match &self.release {
-            Some(handle) => handle.send_now(message.into()),
+            Some(handle) => {
+                let (send, outgoing, done, sent) = handle.prepare(message.into())?;
+                handle.own(PuCommand::CallbackSend { number: self.number, send, outgoing, done })?;
+                Ok(sent)
+            }
             None => Err(Error::Closed),
         }
     }
@@ -285,15 +291,24 @@ impl Failover {
 impl Drop for Failover {
     fn drop(&mut self) {
         if let Some(handle) = &self.release {
-            let _ = handle.own(PuCommand::FailoverDone);
+            let _ = handle.own(PuCommand::FailoverDone(self.number));
         }
     }
 }
 
 #[derive(Debug)]
 pub(crate) enum PuCommand {
-    FailoverDone,
-    ForceFailover { report: bool },
+    /// Sends of the failover callback with this number.
+    CallbackSend {
+        number: u32,
+        send: SendId,
+        outgoing: rsp_core::session::Outgoing,
+        done: Done,
+    },
+    FailoverDone(u32),
+    ForceFailover {
+        report: bool,
+    },
     Close(oneshot::Sender<()>),
     Abandon,
     Endpoint(FromEndpoint),
@@ -331,6 +346,7 @@ struct Task {
     machine: PuSession,
     associations: Associations,
     clock: Clock,
+    streak: u32,
     endpoint: EndpointHandle,
     commands: UnboundedSender<Command<PuCommand>>,
     items: UnboundedSender<Inbound>,
@@ -346,27 +362,44 @@ impl Task {
     async fn run(mut self, mut commands: UnboundedReceiver<Command<PuCommand>>) {
         self.machine.handle_input(PuInput::Start, self.clock.now());
         while let Some(deadline) = self.perform() {
-            match wake(&mut self.associations, &mut commands, deadline, self.clock).await {
+            match wake(&mut self.associations, &mut commands, deadline, self.clock, &mut self.streak).await {
                 Wake::Association(id, event) => self.input(PuInput::Association(id, event)),
-                Wake::Command(Command::Send { send, outgoing, done }) => {
-                    self.outcomes.insert(send, done);
-                    self.input(PuInput::Send(send, outgoing));
-                }
-                Wake::Command(Command::Taken(receipt)) => self.input(PuInput::Taken(receipt)),
-                Wake::Command(Command::Acknowledge(receipt)) => self.input(PuInput::Acknowledge(receipt)),
-                Wake::Command(Command::Own(command)) => match command {
-                    PuCommand::FailoverDone => self.input(PuInput::FailoverDone),
-                    PuCommand::ForceFailover { report } => self.input(PuInput::ForceFailover { report }),
-                    PuCommand::Close(done) => {
-                        self.closed.push(done);
-                        self.input(PuInput::Close);
-                    }
-                    PuCommand::Abandon => self.input(PuInput::Abandon),
-                    PuCommand::Endpoint(news) => self.input(PuInput::Endpoint(news)),
-                },
+                Wake::Command(command) => self.command(command),
                 Wake::Abandoned => self.input(PuInput::Abandon),
                 Wake::Timeout => self.machine.handle_timeout(self.clock.now()),
             }
+        }
+        // What was sent while the session ended has its outcome too.
+        commands.close();
+        while let Ok(command) = commands.try_recv() {
+            self.command(command);
+        }
+        self.perform();
+        for done in self.closed.drain(..) {
+            let _ = done.send(());
+        }
+    }
+
+    fn command(&mut self, command: Command<PuCommand>) {
+        match command {
+            Command::Send { send, outgoing, done } => {
+                self.outcomes.insert(send, done);
+                self.input(PuInput::Send(send, outgoing));
+            }
+            Command::Taken(receipt) => self.input(PuInput::Taken(receipt)),
+            Command::Acknowledge(receipt) => self.input(PuInput::Acknowledge(receipt)),
+            Command::Own(PuCommand::CallbackSend { number, send, outgoing, done }) => {
+                self.outcomes.insert(send, done);
+                self.input(PuInput::CallbackSend(number, send, outgoing));
+            }
+            Command::Own(PuCommand::FailoverDone(number)) => self.input(PuInput::FailoverDone(number)),
+            Command::Own(PuCommand::ForceFailover { report }) => self.input(PuInput::ForceFailover { report }),
+            Command::Own(PuCommand::Close(done)) => {
+                self.closed.push(done);
+                self.input(PuInput::Close);
+            }
+            Command::Own(PuCommand::Abandon) => self.input(PuInput::Abandon),
+            Command::Own(PuCommand::Endpoint(news)) => self.input(PuInput::Endpoint(news)),
         }
     }
 
@@ -452,14 +485,14 @@ impl Task {
             }
             PuItem::Data(message) => Inbound::Data(message),
             PuItem::Drain => Inbound::Notice(Notice::Drain),
-            PuItem::Failover { from, to, cause, cookie_sent } => {
+            PuItem::Failover { number, from, to, cause, cookie_sent } => {
                 let mut state = self.shared.lock();
                 state.target = Some(to.clone());
                 state.failovers += 1;
                 state.acks = self.machine.has_acks();
                 drop(state);
                 let to = PeHandle::of_target(&self.shared.pool, &to);
-                let failover = Failover { from, to, cause, cookie_sent, release: self.handle.upgrade() };
+                let failover = Failover { from, to, cause, cookie_sent, number, release: self.handle.upgrade() };
                 match &self.callback {
                     Some(callback) => {
                         tokio::spawn(callback(failover));
@@ -499,9 +532,6 @@ impl Task {
         drop(state);
         if let (Some(connected), Err(error)) = (self.connected.take(), result) {
             let _ = connected.send(Err(Error::session(error, &self.shared.pool)));
-        }
-        for done in self.closed.drain(..) {
-            let _ = done.send(());
         }
     }
 }

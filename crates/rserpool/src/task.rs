@@ -16,12 +16,16 @@ pub(crate) enum Wake<C> {
     Timeout,
 }
 
+/// How many events of associations may come in a row before commands and the deadline get their turn.
+const STREAK: u32 = 64;
+
 /// Sleeps. What has arrived comes before what was asked, and both before a timeout, so that a late reader never takes its own delay for a dead peer.
 pub(crate) async fn wake<C>(
     associations: &mut Associations,
     commands: &mut UnboundedReceiver<C>,
     deadline: Option<Time>,
     clock: Clock,
+    streak: &mut u32,
 ) -> Wake<C> {
     let timeout = async {
         match deadline {
@@ -29,6 +33,17 @@ pub(crate) async fn wake<C>(
             None => std::future::pending().await,
         }
     };
+    *streak += 1;
+    if *streak > STREAK {
+        // A peer that floods us must not keep commands and timers waiting for ever.
+        *streak = 0;
+        return tokio::select! {
+            biased;
+            command = commands.recv() => command.map_or(Wake::Abandoned, Wake::Command),
+            () = timeout => Wake::Timeout,
+            (id, event) = associations.next() => Wake::Association(id, event),
+        };
+    }
     tokio::select! {
         biased;
         (id, event) = associations.next() => Wake::Association(id, event),
@@ -40,6 +55,13 @@ pub(crate) async fn wake<C>(
 /// Transport options of an association to a registrar.
 pub(crate) fn registrar_options(settings: &EndpointSettings) -> net::Options {
     net::Options { connect_timeout: settings.connect_timeout, ..net::Options::default() }
+}
+
+/// Transport options of an association a pool user opened: the passive side is in no hurry.
+pub(crate) fn accepting_options(settings: &SessionSettings) -> net::Options {
+    let mut options = session_options(settings);
+    options.heartbeat.dead_after = settings.give_up;
+    options
 }
 
 /// Transport options of an association between pool user and pool element.

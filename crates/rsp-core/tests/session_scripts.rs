@@ -277,7 +277,10 @@ impl Runner for Script {
                 };
                 self.sends += 1;
                 let send = SendId(self.sends);
-                self.pu(PuInput::Send(send, outgoing.clone()));
+                match args.key("callback")? {
+                    Some(number) => self.pu(PuInput::CallbackSend(number, send, outgoing.clone())),
+                    None => self.pu(PuInput::Send(send, outgoing.clone())),
+                }
                 self.pe(PeInput::Send(send, outgoing));
             }
             "take" | "ack" => {
@@ -297,7 +300,10 @@ impl Runner for Script {
             }
             "drain" => self.pe(PeInput::Drain(Duration::from_secs(2))),
             "supersede" => self.pe(PeInput::Supersede),
-            "failover-done" => self.pu(PuInput::FailoverDone),
+            "failover-done" => {
+                let number = args.next()?.parse()?;
+                self.pu(PuInput::FailoverDone(number));
+            }
             "force-failover" => {
                 let report = args.key("report")?.unwrap_or(false);
                 self.pu(PuInput::ForceFailover { report });
@@ -354,8 +360,8 @@ fn show_pu(effect: &PuEffect) -> String {
         PuEffect::Association(id, request) => show_request(id.0, request),
         PuEffect::Endpoint(request) => format!("endpoint: {request:?}"),
         PuEffect::Deliver(PuItem::Data(message)) => show_message(message),
-        PuEffect::Deliver(PuItem::Failover { from, to, cause, cookie_sent }) => {
-            format!("deliver: failover from {} to {} ({cause}), cookie sent: {cookie_sent}", from.0, to.pe.0)
+        PuEffect::Deliver(PuItem::Failover { number, from, to, cause, cookie_sent }) => {
+            format!("deliver: failover {number} from {} to {} ({cause}), cookie sent: {cookie_sent}", from.0, to.pe.0)
         }
         PuEffect::Deliver(PuItem::Connected(target)) => format!("deliver: connected to {}", target.pe.0),
         PuEffect::Deliver(PuItem::Drain) => "deliver: drain".into(),

@@ -152,7 +152,7 @@ impl World {
             14 => match source.below(4) {
                 0 => self.lost(source),
                 1 => self.event(Event::Paused),
-                2 => self.pu(PuInput::FailoverDone),
+                2 => self.pu(PuInput::FailoverDone(source.below(3) as u32)),
                 _ => self.raw(source),
             },
             _ => self.rare(source),

@@ -111,7 +111,8 @@ by_name!(
         linger,
         retry_interval,
         retry_interval_max,
-        max_control_bytes
+        max_control_bytes,
+        max_sessions
     },
     nested { wire }
 );

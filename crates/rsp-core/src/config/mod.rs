@@ -298,8 +298,10 @@ pub struct SessionSettings {
     pub retry_interval: Duration,
     /// Longest such pause.
     pub retry_interval_max: Duration,
-    /// Bytes of control messages a peer may have waiting.
+    /// Bytes of control messages a peer may have waiting, in either direction.
     pub max_control_bytes: usize,
+    /// Sessions a pool element serves at once.
+    pub max_sessions: usize,
 }
 
 impl SessionSettings {
@@ -320,6 +322,7 @@ impl SessionSettings {
             retry_interval: profile.ms(200, 1_000, 500, 50),
             retry_interval_max: profile.ms(2_000, 10_000, 5_000, 500),
             max_control_bytes: 1 << 20,
+            max_sessions: 10_000,
         }
     }
 

@@ -207,8 +207,15 @@ impl PuSession {
             self.state = State::Open(link, target);
             return;
         };
+        self.failovers = self.failovers.saturating_add(1);
         self.event(SessionEvent::FailedOver { from, to: target.pe, cause, resending: self.outbox.resending() });
-        self.deliver(PuItem::Failover { from, to: target.clone(), cause, cookie_sent: self.cookie.is_some() });
+        self.deliver(PuItem::Failover {
+            number: self.failovers,
+            from,
+            to: target.clone(),
+            cause,
+            cookie_sent: self.cookie.is_some(),
+        });
         if self.options.hold_failover {
             self.timers.set(Timer::Hold, now + self.settings.give_up);
             self.state = State::Holding(link, target);
@@ -241,7 +248,7 @@ impl PuSession {
         if link.has(Features::HEARTBEAT) && self.timers.deadline_of(Timer::Probe).is_none() {
             link.session(SessionParameter::Heartbeat(now.as_micros()));
             let pe = target.pe;
-            self.timers.set(Timer::Probe, now + self.settings.heartbeat_interval);
+            self.timers.set(Timer::Probe, now + self.interval);
             self.event(SessionEvent::Probing(pe));
         }
     }

@@ -51,8 +51,12 @@ pub(super) struct Link {
     features: Features,
     requests: Vec<Request>,
     next_token: u64,
+    next_control: u64,
     sent: BTreeMap<u64, (u64, usize)>,
     in_flight: usize,
+    /// Control messages the peer has not taken, by token, with their bytes.
+    control: BTreeMap<u64, usize>,
+    control_bytes: usize,
     peer_expects: u64,
     expects: u64,
     untaken: BTreeMap<u64, usize>,
@@ -71,8 +75,11 @@ impl Link {
             features,
             requests: Vec::new(),
             next_token: 1,
+            next_control: 1,
             sent: BTreeMap::new(),
             in_flight: 0,
+            control: BTreeMap::new(),
+            control_bytes: 0,
             peer_expects: 1,
             expects: 1,
             untaken: BTreeMap::new(),
@@ -136,7 +143,17 @@ impl Link {
     pub(super) fn control(&mut self, message: &asap::Message) {
         // The application's parts (cookies) are measured before they come here; all else is small.
         if let Ok(data) = message.to_bytes(self.settings.wire.dialect()) {
-            self.requests.push(Request::Send { stream: 0, ppid: PPID_ASAP, unordered: false, token: CONTROL, data });
+            let token = CONTROL | self.next_control;
+            self.next_control += 1;
+            self.control.insert(token, data.len());
+            self.control_bytes += data.len();
+            self.requests.push(Request::Send {
+                stream: 0,
+                ppid: PPID_ASAP,
+                unordered: false,
+                token: Token(token),
+                data,
+            });
         }
     }
 
@@ -185,6 +202,10 @@ impl Link {
 
     /// The peer has taken a message: its id, if it was the application's.
     pub(super) fn delivered(&mut self, token: Token) -> Option<u64> {
+        if let Some(len) = self.control.remove(&token.0) {
+            self.control_bytes -= len;
+            return None;
+        }
         let (id, credit) = self.sent.remove(&token.0)?;
         self.in_flight -= credit;
         Some(id)
@@ -193,6 +214,9 @@ impl Link {
     /// A message came in.
     pub(super) fn receive(&mut self, sequence: u64, stream: u16, ppid: u32, unordered: bool, data: Bytes) -> Received {
         match ppid {
+            PPID_ASAP if self.control_bytes > self.settings.max_control_bytes => {
+                Received::Broken("it asks and does not take the answers".into())
+            }
             PPID_ASAP => {
                 self.requests.push(Request::Taken { sequence });
                 self.receive_control(&data)
@@ -321,8 +345,8 @@ pub(super) fn sendable(outgoing: &Outgoing) -> bool {
     !outgoing.data.is_empty() && outgoing.ppid != PPID_ASAP && outgoing.ppid != ENVELOPE_PPID
 }
 
-/// Token of messages whose fate nobody asks for.
-const CONTROL: Token = Token(0);
+/// Marks the tokens of control messages.
+const CONTROL: u64 = 1 << 63;
 /// Receive window until HELLO names one, docs/session-wire.md §6.
 const WINDOW_BEFORE_HELLO: usize = 65_536;
 /// Kept free in a message for the envelope and what may be added to it, docs/session-wire.md §8.

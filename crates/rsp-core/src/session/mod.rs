@@ -2,7 +2,7 @@
 //! Sessions: what keeps a conversation alive when its server dies (RFC 5352 §3.8 and §6.5, seeds 001 and 004, `docs/session-wire.md`).
 //!
 //! A session has two ends, a machine each: [`PuSession`] at the pool user, which fails over, and [`PeSession`] at the pool element, which lives as long
-//! as one association. Both speak over a [`link`], the session layer on one association.
+//! as one association. Both speak over a `link`, the session layer on one association.
 
 mod drain;
 mod event;

@@ -98,6 +98,7 @@ pub struct PeSession {
     /// Drawn by the PU; `None` until HELLO.
     session_id: Option<u64>,
     outbox: Outbox,
+    cookie_came: bool,
     /// The PU has been asked to leave.
     draining: bool,
     closing: bool,
@@ -145,6 +146,7 @@ impl PeSession {
             link,
             session_id: None,
             outbox: Outbox::new(),
+            cookie_came: false,
             draining: false,
             closing: false,
             timers,
@@ -187,7 +189,12 @@ impl PeSession {
                     self.session_parameter(parameter, now);
                 }
             }
+            // Once, before anything else: whoever sends more, or sends it late, fills nobody's memory.
+            asap::Message::CookieEcho(_) if self.cookie_came || self.state != State::Undecided => {
+                self.event(SessionEvent::Ignored("ASAP_COOKIE_ECHO that is not the first word"));
+            }
             asap::Message::CookieEcho(echo) => {
+                self.cookie_came = true;
                 self.effects.push_back(PeEffect::Deliver(PeItem::Cookie(Bytes::copy_from_slice(&echo.cookie))));
             }
             asap::Message::BusinessCard(_) => self.event(SessionEvent::Ignored("ASAP_BUSINESS_CARD")),

@@ -41,8 +41,10 @@ pub enum PuInput {
     Taken(Receipt),
     /// The application acknowledges this message.
     Acknowledge(Receipt),
-    /// The failover callback is done; what it sent went ahead of every resend.
-    FailoverDone,
+    /// The callback of the failover with this number sends a message: ahead of every resend, if it is still its turn.
+    CallbackSend(u32, SendId, Outgoing),
+    /// The callback of the failover with this number is done.
+    FailoverDone(u32),
     /// Leave this PE now.
     ForceFailover {
         /// Report it as unreachable.
@@ -109,6 +111,8 @@ pub enum PuItem {
     Data(Message),
     /// The session goes on at another PE; comes before anything from it and before any resend.
     Failover {
+        /// Which failover of this session, from 1.
+        number: u32,
         /// The PE left.
         from: PeId,
         /// The new one.
@@ -131,6 +135,10 @@ pub struct PuSession {
     /// Associations on which HELLO was sent.
     pub(super) greetings: u32,
     pub(super) state: State,
+    /// Times the session has arrived at another PE.
+    pub(super) failovers: u32,
+    /// The heartbeat interval both ends agreed on.
+    pub(super) interval: Duration,
     pub(super) outbox: Outbox,
     pub(super) callback_sends: usize,
     pub(super) cookie: Option<Bytes>,
@@ -192,6 +200,8 @@ impl PuSession {
     /// A session with this random identifier. Feed it [`PuInput::Start`].
     pub fn new(settings: SessionSettings, options: PuOptions, session_id: u64) -> Self {
         PuSession {
+            interval: settings.heartbeat_interval,
+            failovers: 0,
             settings,
             options,
             session_id,
@@ -229,7 +239,7 @@ impl PuSession {
         self.session_id
     }
 
-    fn send(&mut self, send: SendId, outgoing: Outgoing) {
+    fn send(&mut self, send: SendId, outgoing: Outgoing, callback: Option<u32>) {
         if matches!(self.state, State::Ended) || self.closing {
             return self.outcome(send, Outcome::Returned(outgoing, ReturnReason::SessionEnded));
         }
@@ -237,7 +247,7 @@ impl PuSession {
             return self.outcome(send, Outcome::Returned(outgoing, ReturnReason::NotSendable));
         }
         // What the failover callback sends goes ahead of every resend.
-        let first = matches!(self.state, State::Holding(..)).then_some(self.callback_sends);
+        let first = (self.is_held() && callback == Some(self.failovers)).then_some(self.callback_sends);
         self.callback_sends += usize::from(first.is_some());
         self.outbox.push(send, outgoing, first);
     }
@@ -362,6 +372,7 @@ impl PuSession {
         }
         self.pool_speaks_hello = true;
         let interval = self.settings.heartbeat_interval.max(Duration::from_millis(hello.heartbeat_ms.into()));
+        self.interval = interval;
         let heartbeat = Heartbeat { interval, dead_after: self.settings.dead_after(interval) };
         if let Some(link) = self.link() {
             link.greeted(hello);
@@ -430,6 +441,9 @@ impl PuSession {
 
     /// Sends what may be sent, and moves or closes when what was waited for is done.
     fn pump(&mut self, now: Time) {
+        if self.closing && self.outbox.is_empty() && !matches!(self.state, State::New) {
+            return self.end(Ok(()), ByeReason::Closed);
+        }
         if self.draining && matches!(self.state, State::Open(..)) {
             return self.drained_yet(now);
         }
@@ -457,9 +471,6 @@ impl PuSession {
         self.callback_sends = self.callback_sends.saturating_sub(sent);
         for Pending { send, outgoing, .. } in too_long {
             self.outcome(send, Outcome::Returned(outgoing, ReturnReason::TooLong(largest)));
-        }
-        if self.closing && self.outbox.is_empty() && matches!(self.state, State::Open(..)) {
-            self.end(Ok(()), ByeReason::Closed);
         }
     }
 
@@ -494,6 +505,15 @@ impl PuSession {
             | State::Open(link, _) => Some(link),
             State::New | State::Selecting(_) | State::Pausing(_) | State::Ended => None,
         }
+    }
+
+    fn is_held(&self) -> bool {
+        matches!(self.state, State::Holding(..))
+    }
+
+    fn overslept(&mut self, timer: Timer, again: Duration, now: Time) {
+        self.event(SessionEvent::Paused);
+        self.timers.set(timer, now + again);
     }
 
     fn current_pe(&self) -> Option<PeId> {
@@ -543,7 +563,8 @@ impl Machine for PuSession {
     fn handle_input(&mut self, input: PuInput, now: Time) {
         match input {
             PuInput::Start => self.start(),
-            PuInput::Send(send, outgoing) => self.send(send, outgoing),
+            PuInput::Send(send, outgoing) => self.send(send, outgoing, None),
+            PuInput::CallbackSend(number, send, outgoing) => self.send(send, outgoing, Some(number)),
             PuInput::Taken(receipt) => {
                 if let Some(link) = self.link() {
                     link.taken(receipt);
@@ -554,7 +575,9 @@ impl Machine for PuSession {
                     link.acknowledge(receipt);
                 }
             }
-            PuInput::FailoverDone => self.failover_done(),
+            // The one of an earlier failover, whose callback took too long, decides nothing.
+            PuInput::FailoverDone(number) if number == self.failovers => self.failover_done(),
+            PuInput::FailoverDone(_) => {}
             PuInput::ForceFailover { report } => self.force_failover(report, now),
             PuInput::Close if !self.closing && !matches!(self.state, State::Ended) => {
                 self.closing = true;
@@ -574,8 +597,13 @@ impl Machine for PuSession {
     }
 
     fn handle_timeout(&mut self, now: Time) {
-        while let Some((_, timer)) = self.timers.pop_due(now) {
+        while let Some((due, timer)) = self.timers.pop_due(now) {
             match timer {
+                // A deadline seen so late says that we were asleep, not that the peer is silent: it is given its time again.
+                Timer::HelloWait if now.since(due) > self.settings.hello_wait => {
+                    self.overslept(timer, self.settings.hello_wait, now)
+                }
+                Timer::Probe if now.since(due) > self.interval => self.overslept(timer, self.interval, now),
                 Timer::HelloWait => self.hello_unanswered(now),
                 Timer::Probe => self.unlisted_and_silent(now),
                 Timer::Retry => self.next_round(),

@@ -48,6 +48,8 @@ struct UserSession {
     next_send: Time,
     /// The failover callback returns then.
     callback_done: Option<Time>,
+    /// Which failover it answers.
+    callback_number: u32,
 }
 
 impl UserProcess {
@@ -66,6 +68,7 @@ impl UserProcess {
                 unread: VecDeque::new(),
                 next_send: now,
                 callback_done: None,
+                callback_number: 0,
             };
             session.machine.handle_input(PuInput::Start, now);
             session
@@ -134,7 +137,7 @@ impl UserProcess {
             }
             if session.callback_done.take_if(|at| *at <= now).is_some() {
                 busy = true;
-                session.machine.handle_input(PuInput::FailoverDone, now);
+                session.machine.handle_input(PuInput::FailoverDone(session.callback_number), now);
             }
             let Workload { requests, gap, window, .. } = self.workload;
             // A full window opens with an outcome, which is a turn of its own.
@@ -223,7 +226,8 @@ impl UserProcess {
                 PuEffect::Deliver(PuItem::Data(message)) => session.take(message, awake.now),
                 PuEffect::Deliver(item) => {
                     awake.dialogue.say(awake.now, || format!("session {number}: {item:?}"));
-                    if let PuItem::Failover { from, to, cause, .. } = item {
+                    if let PuItem::Failover { number, from, to, cause, .. } = item {
+                        session.callback_number = number;
                         session.ledger.failed_over(awake.now, from, to.pe, cause);
                         session.callback_done = self.workload.callback.map(|time| awake.now + time);
                     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Receiving: the numbers of the peer's DATA, and which of it the upper layer has taken (draft §3.2, §3.4).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Config, ProtocolError};
 use crate::DataChunk;
@@ -12,18 +12,13 @@ pub(super) struct Inbound {
     pub(super) next_sequence: u64,
     /// The next stream sequence number of each stream in use.
     pub(super) next_ssn: HashMap<u16, u16>,
-    /// The last messages up to `next_sequence`, without those already acknowledged.
-    waiting: VecDeque<Waiting>,
-    /// What `waiting` counts towards the cap.
+    /// Everything below this has been acknowledged.
+    acknowledged: u64,
+    /// What has been handed up and not been taken, with its bytes. What is taken ahead of one of these is acknowledged after it, and costs nothing
+    /// meanwhile: whoever sends control messages to an application that reads nothing has done nothing wrong.
+    untaken: BTreeMap<u64, usize>,
+    /// What `untaken` counts towards the cap.
     bytes: usize,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Waiting {
-    /// Handed up, with so many bytes.
-    Untaken(usize),
-    /// Taken, but one before it is not, and ACKs leave in TSN order.
-    Taken,
 }
 
 impl Inbound {
@@ -49,7 +44,7 @@ impl Inbound {
 
     /// Counts a message of `len` bytes in and answers its number.
     pub(super) fn add(&mut self, len: usize) -> u64 {
-        self.waiting.push_back(Waiting::Untaken(len));
+        self.untaken.insert(self.next_sequence, len);
         self.bytes += len + Config::MESSAGE_OVERHEAD;
         self.next_sequence += 1;
         self.next_sequence - 1
@@ -58,18 +53,12 @@ impl Inbound {
     /// The upper layer has taken message `sequence`. Answers the messages that can be acknowledged now, none if it was taken
     /// before or never came.
     pub(super) fn taken(&mut self, sequence: u64) -> std::ops::Range<u64> {
-        let first = self.next_sequence - self.waiting.len() as u64;
-        let index = sequence.checked_sub(first).and_then(|index| usize::try_from(index).ok());
-        let Some(waiting) = index.and_then(|index| self.waiting.get_mut(index)) else { return first..first };
-        if let Waiting::Untaken(len) = std::mem::replace(waiting, Waiting::Taken) {
-            self.bytes -= len;
+        if let Some(len) = self.untaken.remove(&sequence) {
+            self.bytes -= len + Config::MESSAGE_OVERHEAD;
         }
-        let mut next = first;
-        while self.waiting.pop_front_if(|waiting| *waiting == Waiting::Taken).is_some() {
-            self.bytes -= Config::MESSAGE_OVERHEAD;
-            next += 1;
-        }
-        first..next
+        let first = self.acknowledged;
+        self.acknowledged = self.untaken.first_key_value().map_or(self.next_sequence, |(oldest, _)| *oldest);
+        first..self.acknowledged
     }
 
     /// Bytes held, as [`Config::max_untaken_bytes`] counts them.
