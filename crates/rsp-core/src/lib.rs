@@ -15,6 +15,7 @@ pub mod endpoint;
 pub mod handlespace;
 mod paged;
 pub mod policy;
+mod rate;
 pub mod registrar;
 pub mod session;
 

@@ -8,7 +8,7 @@
 //!
 //! | the application | |
 //! |---|---|
-//! | `endpoint [profile=P] [registrars=a/b] [seed=N] [transports=tcp/sctp] [cached-pools=N] [cache-items=N]` | a new endpoint; first line of each script |
+//! | `endpoint [profile=P] [registrars=a/b] [seed=N] [transports=tcp/sctp] [cached-pools=N] [cache-items=N] [control-bytes=N]` | a new endpoint; first line of each script |
 //! | `register R POOL pe=N [life=SECONDS] [policy=RR] [at=IP] [asap]` | `asap`: with an ASAP transport on the same address |
 //! | `update R [policy=P] [at=IP]`, `deregister R` | |
 //! | `resolve Q POOL [items=N] [fresh]`, `select Q POOL [avoid=N/N]`, `cancel Q` | |
@@ -85,6 +85,9 @@ impl Runner {
         }
         if let Some(max) = arguments.key("cached-pools") {
             settings.max_cached_pools = max.parse()?;
+        }
+        if let Some(bytes) = arguments.key("control-bytes") {
+            settings.max_control_bytes = bytes.parse()?;
         }
         if let Some(items) = arguments.key("cache-items") {
             settings.cache_items = items.parse()?;

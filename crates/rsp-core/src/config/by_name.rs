@@ -93,7 +93,8 @@ by_name!(
         default_life,
         cache_items,
         report_min_interval,
-        max_cached_pools
+        max_cached_pools,
+        max_control_bytes
     },
     nested { wire }
 );

@@ -231,6 +231,8 @@ pub struct EndpointSettings {
     pub report_min_interval: Duration,
     /// Pools in the cache.
     pub max_cached_pools: usize,
+    /// Bytes of answers a registrar may have waiting; one that asks and does not read is cut off.
+    pub max_control_bytes: usize,
     /// Which transports the process has to reach registrars; announced addresses of others are of no use.
     pub protocols: SmallVec<[Protocol; 2]>,
 }
@@ -264,6 +266,7 @@ impl EndpointSettings {
             resubscribe: (profile.ms(250, 1_000, 1_000, 50), profile.ms(5_000, 30_000, 30_000, 1_000)),
             report_min_interval: profile.ms(1_000, 1_000, 1_000, 100),
             max_cached_pools: 10_000,
+            max_control_bytes: 1 << 20,
             protocols: SmallVec::from_slice(&[Protocol::Tcp]),
         }
     }

@@ -8,6 +8,7 @@ use rsp_wire::ServerId;
 
 use super::{AdoptCause, Endpoint, Event, Home, HuntCause};
 use crate::association::{self, AssociationId, LostReason, Peer, Request};
+use crate::rate::Rate;
 
 /// An association to a registrar that is up: the home's, or one a registrar has opened to us.
 #[derive(Debug)]
@@ -15,12 +16,21 @@ pub(super) struct Association {
     pub(super) address: SocketAddr,
     pub(super) local: SocketAddr,
     pub(super) max_message: usize,
+    /// Bytes of answers not yet delivered.
+    pub(super) answers: usize,
+    pub(super) complaints: Rate,
 }
 
 impl Association {
     pub(super) fn of(peer: &Peer) -> Self {
         let address = peer.addresses.first().copied().unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
-        Association { address, local: peer.local, max_message: peer.max_message }
+        Association {
+            address,
+            local: peer.local,
+            max_message: peer.max_message,
+            answers: 0,
+            complaints: Rate::default(),
+        }
     }
 }
 
@@ -48,8 +58,14 @@ impl Endpoint {
                     self.received(id, ppid, &data, now);
                 }
             }
-            association::Event::Delivered(token) => self.report_delivered(token),
-            association::Event::Undelivered(token) => self.report_undelivered(token),
+            association::Event::Delivered(token) => {
+                self.answer_gone(id, token);
+                self.report_delivered(token);
+            }
+            association::Event::Undelivered(token) => {
+                self.answer_gone(id, token);
+                self.report_undelivered(token);
+            }
             association::Event::Paused => self.event(Event::Paused),
             association::Event::Lost(reason) if self.is_connecting(id) => self.connect_failed(id, reason),
             association::Event::Lost(reason) => self.lost(id, reason, now),
@@ -133,8 +149,19 @@ impl Endpoint {
         !self.registrations.is_empty() || self.pools.is_active() || self.has_reports()
     }
 
+    /// Ends the associations whose other end asks and asks and does not read the answers.
+    fn abort_unread(&mut self, now: Time) {
+        while let Some(id) = self.unread.pop() {
+            if self.associations.contains_key(&id) {
+                self.request(id, Request::Abort);
+                self.lost(id, LostReason::Reset, now);
+            }
+        }
+    }
+
     /// Called after each input: hunts while a registrar is needed and there is none.
     pub(super) fn settle(&mut self, now: Time) {
+        self.abort_unread(now);
         match (self.needs_home(), self.home.is_some()) {
             (true, false) => self.hunt(HuntCause::NoHome, now),
             (false, _) => self.end_hunt(),

@@ -23,7 +23,7 @@ impl Endpoint {
         // Without a PE identifier it may be meant for any PE of that pool, so each answers.
         for pe_id in ours {
             let ack = EndpointKeepAliveAck { pool_handle: keep_alive.pool_handle.clone(), pe_id, unknown: Vec::new() };
-            self.send(id, &Message::EndpointKeepAliveAck(ack));
+            self.answer(id, &Message::EndpointKeepAliveAck(ack));
         }
         if keep_alive.home && !self.is_home(id, keep_alive.server_id) {
             let Some(association) = self.associations.get(&id) else { return };

@@ -53,6 +53,8 @@ pub struct Endpoint {
     home: Option<HomeLink>,
     /// Those that are up.
     associations: BTreeMap<AssociationId, Association>,
+    /// Associations with more answers than `max_control_bytes` on their way, to be ended.
+    unread: Vec<AssociationId>,
     next_association: u64,
     next_token: u64,
     registrations: BTreeMap<RegistrationId, Registration>,
@@ -74,6 +76,7 @@ impl Endpoint {
             hunt: None,
             home: None,
             associations: BTreeMap::new(),
+            unread: Vec::new(),
             next_association: 2,
             next_token: 1,
             registrations: BTreeMap::new(),

@@ -9,9 +9,9 @@ use machine::Time;
 
 use smallvec::SmallVec;
 
-use super::admission::Rate;
 use crate::association::{AssociationId, Peer, Protocol, Token};
 use crate::handlespace::Slot;
+use crate::rate::Rate;
 
 /// An association, accepted or opened. An idle one has no memory beyond this.
 #[derive(Debug)]

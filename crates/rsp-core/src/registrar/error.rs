@@ -10,6 +10,7 @@ use super::Registrar;
 use super::associations::What;
 use super::event::{Event, IgnoreReason};
 use crate::association::AssociationId;
+use crate::rate::COMPLAINTS_PER_SECOND;
 
 impl Registrar {
     /// A message could not be read. Its type's or parameter's action bits decide whether the sender is told.
@@ -71,9 +72,6 @@ impl Registrar {
 pub(super) fn because(cause: ErrorCause) -> Option<OperationError> {
     Some(OperationError(smallvec![cause]))
 }
-
-/// About the messages of one association.
-const COMPLAINTS_PER_SECOND: u32 = 10;
 
 /// An error message has room for thousands; an event does not.
 const CAUSES_TOLD: usize = 4;
