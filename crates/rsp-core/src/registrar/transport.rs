@@ -91,6 +91,7 @@ impl Registrar {
 
     fn message(&mut self, id: AssociationId, ppid: u32, data: Bytes, now: Time) {
         self.metrics.messages_received += 1;
+        let is_within_rate = self.is_within_rate(id, now);
         if ppid != PPID_ASAP {
             self.ignore(id, IgnoreReason::PayloadProtocol(ppid));
             return;
@@ -100,7 +101,7 @@ impl Registrar {
             Err(error) => return self.undecodable(id, &error),
         };
         let unrecognized = decoded.unrecognized();
-        if self.is_within_rate(id, &decoded.message, now) {
+        if is_within_rate || self.is_awaited(id, &decoded.message) {
             self.process(id, decoded.message, now);
         } else {
             self.over_rate(id, decoded.message);
@@ -110,11 +111,15 @@ impl Registrar {
         }
     }
 
-    /// Requests and reports are counted; answers to our keep-alives are as many as we ask for.
-    fn is_within_rate(&mut self, id: AssociationId, message: &Message, now: Time) -> bool {
-        if matches!(message, Message::EndpointKeepAliveAck(_)) {
-            return true;
-        }
+    /// An answer to a keep-alive of ours: there are as many as we ask for.
+    fn is_awaited(&self, id: AssociationId, message: &Message) -> bool {
+        let Message::EndpointKeepAliveAck(ack) = message else { return false };
+        let slot = self.handlespace.find(&ack.pool_handle, ack.pe_id);
+        slot.and_then(|slot| self.monitors.get(slot)).is_some_and(|monitor| monitor.is_waiting_on(id))
+    }
+
+    /// Every message is counted, also one that cannot be read: reading it is work.
+    fn is_within_rate(&mut self, id: AssociationId, now: Time) -> bool {
         let rate = self.settings.limits.requests_per_second;
         self.associations.get_mut(id).is_some_and(|sender| sender.requests.take(rate, rate.saturating_mul(2), now))
     }
