@@ -17,7 +17,6 @@ demo: build ## a session that outlives its servers, shown on this machine
 
 test: ## everything CI runs: checks, tests, real processes, tshark as the judge
 	scripts/test-deps
-	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace --no-fail-fast
 	$(MAKE) check
 

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -119,19 +118,13 @@ impl Drop for Process {
 }
 
 /// The other program of this workspace, next to ours.
-pub(crate) fn registrar_program() -> PathBuf {
-    let program = PathBuf::from(env!("CARGO_BIN_EXE_rsp")).with_file_name("rsp-registrar");
-    assert!(
-        program.exists(),
-        "{} is missing: run `cargo build --workspace --bins` first, as `make test` does",
-        program.display()
-    );
-    program
+pub(crate) fn registrar_program() -> Command {
+    sim::process::program("rsp-registrar", "rsp-registrar")
 }
 
 fn registrar(address: SocketAddr) -> Process {
     Process::start(
-        Command::new(registrar_program())
+        registrar_program()
             .args(["--profile", "fast", "--asap", &address.to_string(), "--admin", "off", "--announce-ready"])
             .env("RSERPOOL_LOG", "warn")
             .stdin(Stdio::null()),
