@@ -13,7 +13,7 @@ pub(super) struct Inbound {
     /// The next stream sequence number of each stream in use.
     pub(super) next_ssn: HashMap<u16, u16>,
     /// Everything below this has been acknowledged.
-    acknowledged: u64,
+    pub(super) acknowledged: u64,
     /// What has been handed up and not been taken, with its bytes. What is taken ahead of one of these is acknowledged after it, and costs nothing
     /// meanwhile: whoever sends control messages to an application that reads nothing has done nothing wrong.
     untaken: BTreeMap<u64, usize>,

@@ -165,6 +165,7 @@ fn numbers_wrap_around() {
     let (mut a, mut b) = pair(InitFlags::NONE);
     a.outbound.next_tsn = u32::MAX - 1;
     b.inbound.next_sequence = u64::from(u32::MAX) - 1;
+    b.inbound.acknowledged = b.inbound.next_sequence;
     a.outbound.next_ssn.insert(5, u16::MAX);
     b.inbound.next_ssn.insert(5, u16::MAX);
     let first = b.inbound.next_sequence;
