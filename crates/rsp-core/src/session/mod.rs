@@ -7,6 +7,7 @@
 mod drain;
 mod event;
 mod failover;
+mod from_peer;
 mod link;
 mod outbox;
 mod pe_session;
