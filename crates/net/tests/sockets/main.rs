@@ -3,4 +3,6 @@
 
 mod association;
 mod common;
+mod multicast;
+mod namespace;
 mod shim;

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A network of a test's own.
+
+use std::process::Command;
+
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::geteuid;
+
+/// Runs `test` on this thread in a network namespace with nothing but loopback, which can multicast. That needs root: without,
+/// nothing is tested. The namespace ends with the thread and its sockets.
+pub(crate) fn in_namespace(test: impl Future<Output = ()>) {
+    if !geteuid().is_root() {
+        eprintln!("not tested: this needs root");
+        return;
+    }
+    unshare(CloneFlags::CLONE_NEWNET).expect("root may have a network namespace");
+    ip("link set lo up multicast on");
+    ip("route add 224.0.0.0/4 dev lo");
+    // Without "local" the kernel throws away what it sends there.
+    ip("-6 route add local ff00::/8 dev lo table local");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("there can be a runtime");
+    runtime.block_on(super::common::within(test));
+}
+
+/// Runs `ip` with these arguments in the namespace of this thread.
+pub(crate) fn ip(arguments: &str) {
+    let output = Command::new("ip").args(arguments.split(' ')).output().expect("iproute2 is installed");
+    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
