@@ -22,6 +22,6 @@ pub use associations::Associations;
 pub use clock::Clock;
 pub use interfaces::host_addresses;
 pub use listener::{BindError, Listener};
-pub use multicast::{Multicast, MulticastError, MulticastOptions};
+pub use multicast::{Multicast, MulticastChannel, MulticastError, MulticastOptions};
 pub use options::Options;
 pub use tcp_mapping::{MAX_MESSAGE, MAX_PAYLOAD, SendError};

@@ -4,20 +4,24 @@
 //!
 //! One socket hears, and one per interface speaks. Processes of one host share the port, and hear each other.
 
+mod channel;
 mod interface;
+mod pace;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use thiserror::Error;
+use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
-use tokio::time::Instant;
 
 use crate::tcp::canonical;
+pub use channel::MulticastChannel;
 use interface::Interface;
+use pace::Pace;
 
 /// How a group is joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +49,7 @@ pub struct Multicast {
     receiver: UdpSocket,
     senders: Vec<(Interface, Socket)>,
     buffer: Box<[u8]>,
-    /// When datagrams were last counted from 0, and how many have come since.
-    counted: (Instant, u32),
+    pace: Pace,
 }
 
 /// Why a group could not be joined, and what to do.
@@ -104,7 +107,7 @@ impl Multicast {
         }
         let receiver = UdpSocket::from_std(receiver.into()).map_err(refused)?;
         let buffer = vec![0; LARGEST_DATAGRAM].into_boxed_slice();
-        Ok(Multicast { group, options, receiver, senders, buffer, counted: (Instant::now(), 0) })
+        Ok(Multicast { group, options, receiver, senders, buffer, pace: Pace::new() })
     }
 
     /// Joins anew if interfaces have come or gone.
@@ -130,6 +133,11 @@ impl Multicast {
         self.senders.iter().map(|(interface, _)| interface.name.as_str())
     }
 
+    /// The same as text.
+    fn joined_on(&self) -> String {
+        self.interfaces().collect::<Vec<_>>().join(", ")
+    }
+
     /// Sends to the group on all interfaces, without waiting: like any datagram it may be lost.
     ///
     /// # Errors
@@ -149,30 +157,19 @@ impl Multicast {
     /// The next datagram and where it comes from. Dropping the future loses none. Whoever floods the group does not hold up
     /// this process: beyond some thousands a second the system drops them.
     pub async fn receive(&mut self) -> (SocketAddr, Bytes) {
-        loop {
-            self.pace().await;
-            match self.receiver.recv_from(&mut self.buffer).await {
-                Ok((len, from)) => {
-                    self.counted.1 += 1;
-                    return (canonical(from), Bytes::copy_from_slice(&self.buffer[..len]));
-                }
-                Err(error) => {
-                    tracing::debug!(group = %self.group, %error, "cannot receive");
-                    tokio::time::sleep(WINDOW).await;
-                }
-            }
-        }
+        std::future::poll_fn(|cx| self.poll_receive(cx)).await
     }
 
-    /// Waits if enough has come for now.
-    async fn pace(&mut self) {
-        if self.counted.0.elapsed() < WINDOW {
-            if self.counted.1 < MOST_IN_WINDOW {
-                return;
+    /// [`receive`](Self::receive) in poll form.
+    pub fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<(SocketAddr, Bytes)> {
+        loop {
+            ready!(self.pace.poll_next(cx));
+            let mut datagram = ReadBuf::new(&mut self.buffer);
+            match ready!(self.receiver.poll_recv_from(cx, &mut datagram)) {
+                Ok(from) => return Poll::Ready((canonical(from), Bytes::copy_from_slice(datagram.filled()))),
+                Err(error) => tracing::debug!(group = %self.group, %error, "cannot receive"),
             }
-            tokio::time::sleep_until(self.counted.0 + WINDOW).await;
         }
-        self.counted = (Instant::now(), 0);
     }
 }
 
@@ -253,7 +250,3 @@ fn is_of_the_link(group: Ipv6Addr) -> bool {
 
 /// Of UDP.
 const LARGEST_DATAGRAM: usize = 65_535;
-
-/// 100 registrars of profile fast send 400 datagrams a second; ten times as many may come.
-const MOST_IN_WINDOW: u32 = 400;
-const WINDOW: Duration = Duration::from_millis(100);

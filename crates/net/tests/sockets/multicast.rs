@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
-use net::{Multicast, MulticastError, MulticastOptions};
+use net::{Multicast, MulticastChannel, MulticastError, MulticastOptions};
 
 use crate::namespace::{in_namespace, ip};
 
@@ -96,6 +96,32 @@ fn an_interface_that_comes_later_is_joined_and_one_that_goes_forgotten() {
         channel.refresh().unwrap();
         channel.send(b"on both").unwrap();
         assert_eq!((channel.receive().await.1, channel.receive().await.1), ("on both".into(), "on both".into()));
+    });
+}
+
+#[test]
+fn a_channel_is_joined_as_soon_as_there_is_an_interface_for_it() {
+    in_namespace(async {
+        ip("link set lo multicast off");
+        let groups = ["239.0.0.50:3863", "[ff05::133]:3863"].map(|group| group.parse().unwrap());
+        let mut late = MulticastChannel::open(&groups, MulticastOptions::default());
+        assert!(!late.is_joined());
+        late.send(b"to nobody");
+        ip("link set lo multicast on");
+        let sender = join(groups[1].to_string().as_str());
+        let say = async {
+            loop {
+                sender.send(b"on IPv6").unwrap();
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        };
+        tokio::select! {
+            (_, data) = late.receive() => assert_eq!(data, "on IPv6"),
+            () = say => {}
+        }
+        let mut other = MulticastChannel::open(&groups, MulticastOptions::default());
+        late.send(b"on both");
+        assert_eq!((other.receive().await.1, other.receive().await.1), ("on both".into(), "on both".into()));
     });
 }
 
