@@ -2,6 +2,7 @@
 //! Every timer, limit and default of the protocols, with its value by profile (`docs/decisions.md` has the table).
 
 mod by_name;
+mod multicast;
 
 use std::time::Duration;
 
@@ -203,7 +204,7 @@ pub struct EndpointSettings {
     pub t4_reregistration_max: Duration,
     /// T5-Serverhunt, doubled at each expiry up to `retran_max`.
     pub t5_server_hunt: Duration,
-    /// T7-ENRPoutdate.
+    /// T7-ENRPoutdate: five announcements of a lone registrar (T6), as in RFC 5352 §7.
     pub t7_outdate: Duration,
     /// RETRAN-MAX: ceiling of every back-off.
     pub retran_max: Duration,
@@ -247,7 +248,7 @@ impl EndpointSettings {
             t3_deregistration: profile.ms(2_000, 30_000, 1_500, 500),
             t4_reregistration_max: Duration::from_secs(600),
             t5_server_hunt: profile.ms(2_000, 10_000, 5_000, 250),
-            t7_outdate: profile.ms(5_000, 5_000, 5_000, 250),
+            t7_outdate: profile.ms(5_000, 5_000, 5_000, 1_250),
             retran_max: Duration::from_secs(60),
             max_reg_attempt: 2,
             max_request_retransmit: 2,
