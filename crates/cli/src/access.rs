@@ -12,7 +12,7 @@ use crate::exit::Exit;
 /// Without them `RSERPOOL_REGISTRARS`, `RSERPOOL_PROFILE` and `/etc/rserpool/client.toml` count.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Access {
-    /// A registrar to ask; may be given several times [default: as configured, or 127.0.0.1:3863]
+    /// A registrar to ask; may be given several times [default: as configured, or one on this host or one that announces itself]
     #[arg(long = "registrar", value_name = "HOST[:PORT]")]
     registrars: Vec<String>,
     /// Timers and limits: standard, rfc, rsplib or fast [default: as configured, or standard]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Settings of the library: builder > `RSERPOOL_*` > `/etc/rserpool/client.toml` > profile.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use rsp_core::config::{EndpointSettings, Profile, SessionSettings};
@@ -13,6 +14,12 @@ use crate::{Error, Result};
 pub struct Config {
     /// Registrars to ask, `host[:port]`, port 3863 if none is given.
     pub registrars: Vec<String>,
+    /// Whether registrars are also found by what they announce by multicast; `None`: only if `registrars` is empty.
+    pub multicast: Option<bool>,
+    /// Where they announce it; empty = the groups of the profile.
+    pub multicast_groups: Vec<SocketAddr>,
+    /// The interface to hear it on; `None` = all that can multicast.
+    pub multicast_interface: Option<String>,
     /// The profile the values come from.
     pub profile: Profile,
     /// Towards registrars.
@@ -22,10 +29,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// The values of a profile; a registrar on this host.
+    /// The values of a profile; a registrar on this host, or any that announces itself.
     pub fn of(profile: Profile) -> Self {
         Config {
             registrars: Vec::new(),
+            multicast: None,
+            multicast_groups: Vec::new(),
+            multicast_interface: None,
             profile,
             endpoint: EndpointSettings::of(profile),
             session: SessionSettings::of(profile),
@@ -62,6 +72,20 @@ impl Config {
             Some(list) => list.split(',').map(|r| r.trim().to_owned()).filter(|r| !r.is_empty()).collect(),
             None => file.registrars,
         };
+        config.multicast = match variable("RSERPOOL_MULTICAST") {
+            Some(yes_or_no) => Some(from_variable("RSERPOOL_MULTICAST", &yes_or_no, "true or false")?),
+            None => file.multicast,
+        };
+        config.multicast_groups = match variable("RSERPOOL_MULTICAST_GROUPS") {
+            Some(list) => list
+                .split(',')
+                .map(|group| {
+                    from_variable("RSERPOOL_MULTICAST_GROUPS", group.trim(), "239.0.0.50:3863 or [ff05::133]:3863")
+                })
+                .collect::<Result<_>>()?,
+            None => file.multicast_groups,
+        };
+        config.multicast_interface = variable("RSERPOOL_MULTICAST_INTERFACE").or(file.multicast_interface);
         for (name, value) in file.endpoint {
             config.endpoint.set(&name, &plain(&value)).map_err(|e| in_file(format!("[endpoint] {e}")))?;
         }
@@ -69,6 +93,14 @@ impl Config {
             config.session.set(&name, &plain(&value)).map_err(|e| in_file(format!("[session] {e}")))?;
         }
         Ok(config)
+    }
+}
+
+impl Config {
+    /// The same registrars with the values of another profile.
+    pub(crate) fn with(self, profile: Profile) -> Self {
+        let Config { endpoint, session, .. } = Config::of(profile);
+        Config { profile, endpoint, session, ..self }
     }
 }
 
@@ -83,6 +115,9 @@ impl Default for Config {
 struct File {
     profile: Option<String>,
     registrars: Vec<String>,
+    multicast: Option<bool>,
+    multicast_groups: Vec<SocketAddr>,
+    multicast_interface: Option<String>,
     endpoint: toml::Table,
     session: toml::Table,
 }
@@ -92,6 +127,10 @@ impl File {
         let text = std::fs::read_to_string(path).map_err(|e| Error::Config(format!("{}: {e}", path.display())))?;
         toml::from_str(&text).map_err(|e| Error::Config(format!("{}: {e}", path.display())))
     }
+}
+
+fn from_variable<T: std::str::FromStr>(name: &str, text: &str, example: &str) -> Result<T> {
+    text.parse().map_err(|_| Error::Config(format!("{name}=\"{text}\": {example} is expected")))
 }
 
 /// A TOML value as the settings take it: strings without quotes.

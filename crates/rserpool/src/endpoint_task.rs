@@ -18,6 +18,7 @@ use smallvec::SmallVec;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::Config;
+use crate::discovery::{AnnouncementChannel, Discovery};
 use crate::task::{Wake, registrar_options, wake};
 
 type Answer<T> = Box<dyn FnOnce(Result<T, ResolveError>) + Send>;
@@ -85,16 +86,12 @@ impl std::fmt::Debug for Ask {
 
 impl EndpointHandle {
     /// Starts the task.
-    pub(crate) fn start(
-        config: &Config,
-        registrars: Vec<rsp_core::endpoint::RegistrarAddress>,
-        seed: u64,
-        clock: Clock,
-    ) -> Self {
+    pub(crate) fn start(config: &Config, discovery: Discovery, seed: u64, clock: Clock) -> Self {
         let (asks, from_process) = unbounded_channel();
         let task = Task {
-            machine: Endpoint::new(config.endpoint.clone(), registrars, seed),
+            machine: Endpoint::new(config.endpoint.clone(), discovery.registrars, seed),
             associations: Associations::new(registrar_options(&config.endpoint)),
+            announcements: discovery.channel,
             clock,
             streak: 0,
             next_request: 0,
@@ -122,6 +119,7 @@ impl EndpointHandle {
 struct Task {
     machine: Endpoint,
     associations: Associations,
+    announcements: AnnouncementChannel,
     clock: Clock,
     streak: u32,
     next_request: u64,
@@ -136,7 +134,14 @@ impl Task {
     async fn run(mut self, mut asks: UnboundedReceiver<Ask>) {
         loop {
             let deadline = self.perform();
-            match wake(&mut self.associations, &mut asks, deadline, self.clock, &mut self.streak).await {
+            let wake = tokio::select! {
+                wake = wake(&mut self.associations, &mut asks, deadline, self.clock, &mut self.streak) => wake,
+                (from, data) = self.announcements.next() => {
+                    self.input(Input::Announcement { from, data });
+                    continue;
+                }
+            };
+            match wake {
                 Wake::Association(id, event) => self.input(Input::Association(id, event)),
                 Wake::Command(ask) => self.asked(ask),
                 Wake::Abandoned => break,

@@ -31,6 +31,7 @@
 
 mod basic_mode;
 mod config;
+mod discovery;
 mod endpoint_task;
 mod error;
 mod greeter;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use net::Clock;
 use rsp_core::config::Profile;
-use rsp_core::endpoint::{Freshness, RegistrarAddress};
+use rsp_core::endpoint::Freshness;
 use rsp_core::session::Target;
 use rsp_wire::parameter::{PoolElement as Element, Protocol, TransportUse, UserTransport};
 use rsp_wire::{PeId, PoolHandle};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::discovery::Discovery;
 use crate::endpoint_task::{Ask, EndpointHandle};
 use crate::session::SessionBuilder;
 use crate::{Config, Error, Result};
@@ -34,6 +35,7 @@ pub struct PoolUserBuilder {
     config: Option<Config>,
     profile: Option<Profile>,
     registrars: Vec<String>,
+    multicast: Option<bool>,
 }
 
 impl PoolUserBuilder {
@@ -55,30 +57,30 @@ impl PoolUserBuilder {
         self
     }
 
+    /// Whether registrars are found by their announcements too; without a word, if none is named.
+    pub fn multicast(mut self, multicast: bool) -> Self {
+        self.multicast = Some(multicast);
+        self
+    }
+
     /// Builds it. Registrars are contacted when they are first needed.
     ///
     /// # Errors
     /// [`Error::Config`] for a bad configuration, or a registrar whose name has no address.
     pub async fn build(self) -> Result<PoolUser> {
         let mut config = match (self.config, self.profile) {
-            (Some(config), Some(profile)) => Config { registrars: config.registrars, ..Config::of(profile) },
+            (Some(config), Some(profile)) => config.with(profile),
             (Some(config), None) => config,
             (None, profile) => Config::load_with(profile)?,
         };
         if !self.registrars.is_empty() {
             config.registrars = self.registrars;
         }
-        if config.registrars.is_empty() {
-            config.registrars.push(DEFAULT_REGISTRAR.to_owned());
-        }
-        let mut registrars = Vec::new();
-        for registrar in &config.registrars {
-            for address in lookup(registrar).await? {
-                registrars.push(RegistrarAddress::tcp(address));
-            }
+        if let Some(multicast) = self.multicast {
+            config.multicast = Some(multicast);
         }
         let clock = Clock::new();
-        let endpoint = EndpointHandle::start(&config, registrars, random(), clock);
+        let endpoint = EndpointHandle::start(&config, Discovery::of(&config).await?, random(), clock);
         Ok(PoolUser(Arc::new(Inner { config, endpoint, clock })))
     }
 }
@@ -287,7 +289,7 @@ fn random() -> u64 {
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
-async fn lookup(registrar: &str) -> Result<Vec<SocketAddr>> {
+pub(crate) async fn lookup(registrar: &str) -> Result<Vec<SocketAddr>> {
     let with_port = match registrar.parse::<std::net::IpAddr>() {
         Ok(ip) => return Ok(vec![SocketAddr::new(ip, ASAP_PORT)]),
         Err(_) if has_port(registrar) => registrar.to_owned(),
@@ -308,7 +310,6 @@ fn has_port(registrar: &str) -> bool {
 
 /// RFC 5352 §8.2.
 const ASAP_PORT: u16 = 3863;
-const DEFAULT_REGISTRAR: &str = "127.0.0.1:3863";
 
 #[cfg(test)]
 mod tests {
