@@ -2,6 +2,7 @@
 //! `rsp`, the one command line for pools, pool elements, sessions and registrars. One subcommand per file.
 
 mod access;
+mod bench;
 mod completions;
 mod connect;
 mod decode;
@@ -24,6 +25,7 @@ use exit::Exit;
 fn main() -> ExitCode {
     let command = Rsp::parse().command;
     let result = log().and_then(|()| match command {
+        Command::Bench(command) => bench::run(&command),
         Command::Connect(args) => block_on(connect::run(&args)),
         Command::Decode(args) => decode::run(&args),
         Command::Demo(args) => demo::run(&args),
@@ -57,6 +59,8 @@ enum Command {
     Pool(pool::Pool),
     #[command(subcommand)]
     Pe(pe::Pe),
+    #[command(subcommand)]
+    Bench(bench::Bench),
     Connect(connect::Args),
     Decode(decode::Args),
     Demo(demo::Args),

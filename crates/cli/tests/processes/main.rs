@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `rsp` as a user runs it: real processes, registrars included.
 
+mod bench;
 mod connect;
 mod mistakes;
 mod pools;

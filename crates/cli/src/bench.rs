@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `rsp bench`: a load generator for registrars. One workload per file; what they share is [`client`], which keeps the load up and takes the time.
+
+mod client;
+mod connection;
+mod echo;
+mod keepalive;
+mod options;
+mod pe;
+mod register;
+mod report;
+mod reregister;
+mod resolve;
+mod server;
+mod template;
+
+/// Measure registrars: requests per second, latency, processor time and memory
+///
+/// Without --registrar it starts a registrar of its own on one processor, and loads it from another.
+#[derive(clap::Subcommand)]
+pub(crate) enum Bench {
+    Resolve(resolve::Args),
+    Register(register::Args),
+    Reregister(reregister::Args),
+    Keepalive(keepalive::Args),
+    Echo(echo::Args),
+    #[command(hide = true)]
+    EchoServer,
+}
+
+pub(crate) fn run(command: &Bench) -> anyhow::Result<()> {
+    match command {
+        Bench::Resolve(args) => resolve::run(args),
+        Bench::Register(args) => register::run(args),
+        Bench::Reregister(args) => reregister::run(args),
+        Bench::Keepalive(args) => keepalive::run(args),
+        Bench::Echo(args) => echo::run(args),
+        Bench::EchoServer => echo::serve(),
+    }
+}

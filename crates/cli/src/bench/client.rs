@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Keeps a server busy over many connections from one thread, and takes the time of every answer.
+//!
+//! Closed loop: each connection sends so many requests in one write, and the next ones when all of them are answered. Open loop: requests are due at
+//! fixed times whether answers come or not, and their latency counts from then, so that a server that stands still is seen to.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use hdrhistogram::Histogram;
+use mio::{Events, Poll, Token};
+
+use super::connection::{Answer, Connection, Framing};
+
+/// What is asked, and whether an answer is right.
+pub(super) trait Workload {
+    /// The next request on this connection; `None` if there is none left.
+    fn request(&mut self, connection: usize) -> Option<&[u8]>;
+
+    /// Whether this is the answer to the oldest request on this connection that has none. `Err` says what is wrong.
+    fn answer(&mut self, connection: usize, message: &[u8]) -> Result<(), &'static str>;
+}
+
+/// How requests follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    Closed { outstanding: u32 },
+    Open { per_second: u32 },
+}
+
+/// One run.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    /// Connections that send.
+    pub(super) active: Range<usize>,
+    pub(super) pace: Pace,
+    pub(super) warmup: Duration,
+    /// How long to measure; `None` = until there are no more requests.
+    pub(super) duration: Option<Duration>,
+}
+
+/// What was measured.
+#[derive(Debug)]
+pub(super) struct Tally {
+    /// Nanoseconds.
+    pub(super) latency: Histogram<u64>,
+    pub(super) answered: u64,
+    /// Answers that were not the right ones, and the first reason.
+    pub(super) wrong: u64,
+    pub(super) reason: Option<&'static str>,
+    /// Requests that had no answer when patience ended.
+    pub(super) unanswered: u64,
+    pub(super) keep_alives: u64,
+    pub(super) elapsed: Duration,
+}
+
+/// All connections.
+#[derive(Debug)]
+pub(super) struct Client {
+    poll: Poll,
+    connections: Vec<Connection>,
+    buffer: Vec<u8>,
+    epoch: Instant,
+}
+
+impl Client {
+    pub(super) fn new() -> Result<Self> {
+        Ok(Client { poll: Poll::new()?, connections: Vec::new(), buffer: vec![0; READ], epoch: Instant::now() })
+    }
+
+    /// Opens more connections and answers which they are.
+    pub(super) fn open(&mut self, count: u32, to: SocketAddr, framing: Framing) -> Result<Range<usize>> {
+        let first = self.connections.len();
+        for _ in 0..count {
+            let token = Token(self.connections.len());
+            let connection = Connection::open(to, framing, self.poll.registry(), token);
+            self.connections.push(connection.with_context(|| format!("connecting to {to}"))?);
+        }
+        Ok(first..self.connections.len())
+    }
+
+    pub(super) fn connections(&self) -> &[Connection] {
+        &self.connections
+    }
+
+    /// Runs the workload. `boundary` is called when measuring begins and when it ends.
+    pub(super) fn run(
+        &mut self,
+        plan: &Plan,
+        workload: &mut impl Workload,
+        mut boundary: impl FnMut(),
+    ) -> Result<Tally> {
+        let mut run = Run { tally: Tally::new()?, draining: false, workload };
+        let mut events = Events::with_capacity(1024);
+        let start = self.now();
+        let measure = start + nanos(plan.warmup);
+        let end = plan.duration.map(|duration| measure + nanos(duration));
+        let mut schedule = match plan.pace {
+            Pace::Closed { .. } => None,
+            Pace::Open { per_second } => Some(Schedule { start, per_second: per_second.into(), sent: 0 }),
+        };
+        if schedule.is_none() {
+            for index in plan.active.clone() {
+                self.next_batch(index, plan, &mut run)?;
+            }
+        }
+
+        let (mut measured_from, mut keep_alives) = (None, 0);
+        loop {
+            let now = self.now();
+            if measured_from.is_none() && now >= measure {
+                run.tally = Tally::new()?;
+                (measured_from, keep_alives) = (Some(now), self.keep_alives());
+                boundary();
+            }
+            let exhausted = schedule.is_none() && !plan.active.is_empty() && !self.is_waiting(&plan.active);
+            if exhausted || end.is_some_and(|end| now >= end) {
+                break;
+            }
+            if let Some(schedule) = &mut schedule {
+                self.send_due(schedule, now, plan, &mut run)?;
+            }
+            let pause = schedule.as_ref().map_or(LONGEST_PAUSE, |schedule| schedule.pause(self.now()));
+            self.wait(&mut events, pause, plan, &mut run)?;
+        }
+        let now = self.now();
+        let measured_from = measured_from.context("nothing was left to measure after the warm-up: make it shorter")?;
+        boundary();
+        run.tally.elapsed = Duration::from_nanos(now - measured_from);
+        run.tally.keep_alives = self.keep_alives() - keep_alives;
+        self.drain(&mut events, plan, &mut run)?;
+        Ok(run.tally)
+    }
+
+    /// Waits for what is still outstanding. It was asked for while measuring, so it is checked, but not counted.
+    fn drain(&mut self, events: &mut Events, plan: &Plan, run: &mut Run<'_, impl Workload>) -> Result<()> {
+        run.draining = true;
+        let until = self.now() + nanos(DRAIN);
+        while self.is_waiting(&plan.active) && self.now() < until {
+            self.wait(events, LONGEST_PAUSE, plan, run)?;
+        }
+        run.tally.unanswered = self.connections[plan.active.clone()].iter().map(|c| c.outstanding() as u64).sum();
+        Ok(())
+    }
+
+    fn wait(
+        &mut self,
+        events: &mut Events,
+        pause: Duration,
+        plan: &Plan,
+        run: &mut Run<'_, impl Workload>,
+    ) -> Result<()> {
+        match self.poll.poll(events, Some(pause)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        for event in events.iter() {
+            let index = event.token().0;
+            if event.is_readable() || event.is_read_closed() {
+                self.read(index, plan, run).context("the server ended a connection")?;
+            }
+            if event.is_writable() {
+                self.connections[index].flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, index: usize, plan: &Plan, run: &mut Run<'_, impl Workload>) -> Result<()> {
+        let epoch = self.epoch;
+        loop {
+            let mut now = None;
+            let connection = &mut self.connections[index];
+            let more = connection.read(&mut self.buffer, |answer| {
+                run.answered(index, *now.get_or_insert_with(|| nanos(epoch.elapsed())), answer);
+            })?;
+            if !more {
+                break;
+            }
+        }
+        let connection = &mut self.connections[index];
+        match plan.pace {
+            Pace::Closed { .. } if !run.draining && plan.active.contains(&index) => {
+                if connection.outstanding() == 0 {
+                    self.next_batch(index, plan, run)?;
+                }
+            }
+            // The next request takes the ACKs along.
+            Pace::Open { .. } if !run.draining && plan.active.contains(&index) => {}
+            Pace::Closed { .. } | Pace::Open { .. } => connection.flush()?,
+        }
+        Ok(())
+    }
+
+    fn next_batch(&mut self, index: usize, plan: &Plan, run: &mut Run<'_, impl Workload>) -> Result<()> {
+        let Pace::Closed { outstanding } = plan.pace else { return Ok(()) };
+        let now = self.now();
+        let connection = &mut self.connections[index];
+        for _ in 0..outstanding {
+            let Some(request) = run.workload.request(index) else { break };
+            connection.send(request, now);
+        }
+        Ok(connection.flush()?)
+    }
+
+    fn send_due(
+        &mut self,
+        schedule: &mut Schedule,
+        now: u64,
+        plan: &Plan,
+        run: &mut Run<'_, impl Workload>,
+    ) -> Result<()> {
+        let first = schedule.sent;
+        while let Some(due) = schedule.take_due(now) {
+            let index = plan.active.start + (schedule.sent as usize % plan.active.len());
+            let connection = &mut self.connections[index];
+            if connection.outstanding() > MOST_OUTSTANDING {
+                bail!("the server is too slow for this rate: {MOST_OUTSTANDING} requests wait on one connection");
+            }
+            if let Some(request) = run.workload.request(index) {
+                connection.send(request, due);
+            }
+        }
+        let sent = (schedule.sent - first) as usize;
+        for turn in 0..sent.min(plan.active.len()) {
+            let index = plan.active.start + (schedule.sent as usize - turn) % plan.active.len();
+            self.connections[index].flush()?;
+        }
+        Ok(())
+    }
+
+    fn is_waiting(&self, active: &Range<usize>) -> bool {
+        self.connections[active.clone()].iter().any(|connection| connection.outstanding() > 0)
+    }
+
+    fn keep_alives(&self) -> u64 {
+        self.connections.iter().map(Connection::keep_alives).sum()
+    }
+
+    fn now(&self) -> u64 {
+        nanos(self.epoch.elapsed())
+    }
+}
+
+struct Run<'a, W> {
+    tally: Tally,
+    draining: bool,
+    workload: &'a mut W,
+}
+
+impl<W: Workload> Run<'_, W> {
+    fn answered(&mut self, index: usize, now: u64, answer: Answer<'_>) {
+        let result = self.workload.answer(index, answer.message);
+        match answer.due.ok_or("a message nobody asked for").and_then(|due| result.map(|()| due)) {
+            Ok(_) if self.draining => {}
+            Ok(due) => {
+                self.tally.answered += 1;
+                self.tally.latency.saturating_record(now.saturating_sub(due));
+            }
+            Err(reason) => {
+                self.tally.wrong += 1;
+                self.tally.reason.get_or_insert(reason);
+            }
+        }
+    }
+}
+
+impl Tally {
+    fn new() -> Result<Self> {
+        Ok(Tally {
+            latency: Histogram::new_with_max(HIGHEST_LATENCY, 3)?,
+            answered: 0,
+            wrong: 0,
+            reason: None,
+            unanswered: 0,
+            keep_alives: 0,
+            elapsed: Duration::ZERO,
+        })
+    }
+
+    /// Fails if an answer was wrong.
+    pub(super) fn check(&self) -> Result<()> {
+        if let Some(reason) = self.reason {
+            bail!("{} wrong answers, the first: {reason}", self.wrong);
+        }
+        Ok(())
+    }
+}
+
+/// When requests of the open loop are due.
+#[derive(Debug)]
+struct Schedule {
+    start: u64,
+    per_second: u64,
+    sent: u64,
+}
+
+impl Schedule {
+    fn next(&self) -> u64 {
+        self.start + (u128::from(self.sent) * 1_000_000_000 / u128::from(self.per_second)) as u64
+    }
+
+    fn take_due(&mut self, now: u64) -> Option<u64> {
+        let due = self.next();
+        (due <= now).then(|| {
+            self.sent += 1;
+            due
+        })
+    }
+
+    /// The system can't wait for less than a millisecond, so the last one is spent asking.
+    fn pause(&self, now: u64) -> Duration {
+        Duration::from_millis((self.next().saturating_sub(now) / 1_000_000).saturating_sub(1)).min(LONGEST_PAUSE)
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    duration.as_nanos() as u64
+}
+
+/// How much is read at once.
+const READ: usize = 256 << 10;
+
+/// Events or not, the clock is looked at so often.
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long answers may still come after the end.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Requests that wait on one connection in the open loop before it is clear that they will wait for ever.
+const MOST_OUTSTANDING: usize = 1_000_000;
+
+/// Higher latencies are counted as this one: 1,000 s.
+const HIGHEST_LATENCY: u64 = 1_000_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_of_the_open_loop_are_due_at_fixed_times_even_when_late() {
+        let mut schedule = Schedule { start: 1_000, per_second: 1_000_000, sent: 0 };
+        assert_eq!(schedule.take_due(999), None);
+        assert_eq!(schedule.pause(0), Duration::ZERO);
+        let late: Vec<u64> = std::iter::from_fn(|| schedule.take_due(4_500)).collect();
+        assert_eq!(late, [1_000, 2_000, 3_000, 4_000]);
+        assert_eq!(schedule.next(), 5_000);
+    }
+
+    #[test]
+    fn the_open_loop_sleeps_until_a_millisecond_before() {
+        let schedule = Schedule { start: 0, per_second: 100, sent: 1 };
+        assert_eq!(schedule.pause(0), Duration::from_millis(9));
+        assert_eq!(schedule.pause(9_500_000), Duration::ZERO);
+    }
+}

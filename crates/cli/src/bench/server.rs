@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The server that is measured: a registrar somebody runs, or one started for this run on a processor of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::Deserialize;
+
+use super::options::{Cpus, Target};
+
+/// Where the server is and which process it is.
+#[derive(Debug)]
+pub(super) struct Server {
+    address: SocketAddr,
+    pid: Option<u32>,
+    child: Option<Child>,
+}
+
+/// What a process has used up to now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Usage {
+    /// Processor time, of user and system.
+    pub(super) cpu: Duration,
+    /// Resident memory.
+    pub(super) rss_kb: u64,
+}
+
+impl Server {
+    /// The registrar that was named, or one of our own.
+    pub(super) fn registrar(target: &Target) -> Result<Self> {
+        if let Some(address) = target.named()? {
+            return Ok(Server { address, pid: target.pid, child: None });
+        }
+        #[derive(Deserialize)]
+        struct Ready {
+            asap: Vec<SocketAddr>,
+        }
+        let program = sibling("rsp-registrar")?;
+        let mut command = Command::new(program);
+        command.args(["--profile", &target.profile.to_string(), "--asap", "127.0.0.1:0", "--admin", "off"]);
+        command.args(target.settings.iter().flat_map(|setting| ["--set", setting]));
+        command.arg("--announce-ready").env("RSERPOOL_LOG", "error");
+        Server::start(command, target.pin.cpus, |line| {
+            let ready: Ready = serde_json::from_str(line)?;
+            ready.asap.first().copied().context("the registrar listens nowhere")
+        })
+    }
+
+    /// The echo server.
+    pub(super) fn echo(cpus: Cpus) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["bench", "echo-server"]);
+        Server::start(command, cpus, |line| Ok(line.trim().parse()?))
+    }
+
+    fn start(mut command: Command, cpus: Cpus, address: impl FnOnce(&str) -> Result<SocketAddr>) -> Result<Self> {
+        // A process starts where its parent is.
+        if let Some((server, _)) = cpus {
+            pin(server)?;
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().with_context(|| {
+            format!("starting {}: build it with `make build`", command.get_program().to_string_lossy())
+        })?;
+        if let Some((_, client)) = cpus {
+            pin(client)?;
+        }
+        let stdout = child.stdout.take().expect("it is piped");
+        let pid = child.id();
+        let mut server = Server { address: ([0, 0, 0, 0], 0).into(), pid: Some(pid), child: Some(child) };
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        server.address = address(&line).context("the server did not start; see its message above")?;
+        Ok(server)
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.pid
+    }
+
+    /// What its process has used up to now, if we know which it is.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        usage(&self.pid?.to_string())
+    }
+}
+
+/// Ends what was started, and nothing else.
+impl Drop for Server {
+    fn drop(&mut self) {
+        let Some(child) = &mut self.child else { return };
+        let _ = kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM);
+        let until = Instant::now() + STOP;
+        while Instant::now() < until {
+            if !matches!(child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// What a process in /proc has used: a number, or `self`.
+pub(super) fn usage(process: &str) -> Option<Usage> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    Some(Usage { cpu: cpu_of(&stat)?, rss_kb: rss_of(&status)? })
+}
+
+/// The name of the program stands in parentheses and may hold any; what follows starts with the third field.
+fn cpu_of(stat: &str) -> Option<Duration> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let ticks = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(ticks * MS_PER_TICK))
+}
+
+fn rss_of(status: &str) -> Option<u64> {
+    status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok())
+}
+
+fn pin(cpu: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(cpu)
+        .and_then(|()| sched_setaffinity(Pid::from_raw(0), &set))
+        .with_context(|| format!("this process may not run on processor {cpu}: give others with --cpus, or none"))
+}
+
+/// A program that is installed beside this one.
+fn sibling(name: &str) -> Result<PathBuf> {
+    Ok(std::env::current_exe().context("finding this program")?.with_file_name(name))
+}
+
+/// USER_HZ is 100 on every Linux.
+const MS_PER_TICK: u64 = 10;
+
+/// How long a server may take to stop before it is killed.
+const STOP: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processor_time_and_memory_are_read_from_proc() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 1 0 9 1000 100 0";
+        assert_eq!(cpu_of(stat), Some(Duration::from_secs(2)));
+        assert_eq!(rss_of("Name:\tx\nVmHWM:\t 9 kB\nVmRSS:\t    5312 kB\n"), Some(5312));
+        assert!(usage("self").is_some_and(|usage| usage.rss_kb > 0));
+    }
+}

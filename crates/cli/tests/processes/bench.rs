@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `rsp bench`: each workload against a registrar, and what it makes of one that answers wrongly.
+
+use std::net::SocketAddr;
+
+use machine::association::{Event, Token};
+use net::{Listener, Options};
+use rsp_wire::asap::{HandleResolutionResponse, Message, RegistrationResponse};
+use rsp_wire::{Dialect, PeId, PoolHandle};
+use serde_json::Value;
+use sim::process::Registrar;
+
+use crate::support::{json, registrar, rsp, run};
+
+const SHORT: [&str; 6] = ["--duration", "200ms", "--warmup", "50ms", "-o", "json"];
+
+/// Runs a workload against the registrar of the test and answers what it printed.
+fn bench(registrar: &Registrar, workload: &str, args: &[&str]) -> Value {
+    let (asap, pid) = (registrar.asap.to_string(), registrar.process.pid().to_string());
+    let end = run(rsp(&[&["bench", workload, "--registrar", &asap, "--pid", &pid], args, &SHORT].concat()));
+    assert_eq!(end.code, Some(0), "{}", end.errors);
+    let result = json(&end.lines[0]);
+    assert_eq!((&result["workload"], &result["errors"]), (&Value::from(workload), &Value::from(0)), "{result}");
+    assert!(result["server_process"]["rss_after_kb"].as_u64().is_some_and(|kb| kb > 0), "{result}");
+    result
+}
+
+fn number(result: &Value, name: &str) -> u64 {
+    result[name].as_u64().unwrap_or_else(|| panic!("{name} of {result}"))
+}
+
+#[test]
+fn every_workload_has_answers_and_no_errors() {
+    let registrar = registrar();
+    for workload in ["resolve", "register", "reregister"] {
+        let closed = bench(&registrar, workload, &["--connections", "4", "--outstanding", "8"]);
+        assert!(number(&closed, "requests") > 0 && closed["latency_us"]["p50"].as_f64() > Some(0.0), "{closed}");
+        let open = bench(&registrar, workload, &["--connections", "4", "--rate", "500"]);
+        assert!((1..=200).contains(&number(&open, "requests")), "{open}");
+    }
+    let lu = bench(&registrar, "reregister", &["--policy", "lu", "--connections", "3", "--elements", "7"]);
+    assert!(number(&lu, "requests") > 0, "{lu}");
+}
+
+#[test]
+fn pool_elements_stay_registered_because_their_keep_alives_are_answered() {
+    let registrar = Registrar::start("fast", &["--set", "keep_alive_interval=40ms", "--set", "keep_alive_timeout=20s"]);
+    let result = bench(&registrar, "keepalive", &["--connections", "2", "--elements", "20"]);
+    assert!(number(&result, "keep_alives") >= 20, "{result}");
+}
+
+#[test]
+fn it_starts_servers_of_its_own() {
+    let own = run(rsp(&[&["bench", "resolve", "--profile", "fast", "--cpus", "none"][..], &SHORT].concat()));
+    assert_eq!(own.code, Some(0), "{}", own.errors);
+    assert!(number(&json(&own.lines[0]), "requests") > 0);
+    let echo = run(rsp(&[&["bench", "echo", "--cpus", "none"][..], &SHORT].concat()));
+    assert_eq!(echo.code, Some(0), "{}", echo.errors);
+    assert!(number(&json(&echo.lines[0]), "requests") > 0);
+}
+
+#[test]
+fn first_registrations_end_when_all_are_registered() {
+    let registrar = registrar();
+    let args = ["--elements", "50", "--connections", "5", "--warmup", "0ms"];
+    let asap = registrar.asap.to_string();
+    let end = run(rsp(&[&["bench", "register", "--registrar", &asap, "-o", "json"][..], &args].concat()));
+    assert_eq!(number(&json(&end.lines[0]), "requests"), 50);
+}
+
+/// What a registrar of ours would never do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mistake {
+    OtherPool,
+    OtherElement,
+    Rejects,
+    NoElement,
+    OtherMessage,
+}
+
+/// Answers registrations rightly and resolutions with a mistake, or registrations with one.
+fn answer(message: Message, mistake: Mistake) -> Option<Message> {
+    Some(match message {
+        Message::Registration(registration) => {
+            let mut pe_id = registration.pool_element.id;
+            if mistake == Mistake::OtherElement {
+                pe_id = PeId(pe_id.0 ^ 1);
+            }
+            let reject = mistake == Mistake::Rejects;
+            let pool_handle = registration.pool_handle;
+            RegistrationResponse { reject, pool_handle, pe_id, error: None, unknown: Vec::new() }.into()
+        }
+        Message::HandleResolution(resolution) if mistake == Mistake::OtherMessage => {
+            Message::HandleResolution(resolution)
+        }
+        Message::HandleResolution(resolution) => {
+            let other = mistake == Mistake::OtherPool;
+            HandleResolutionResponse {
+                accept_updates: false,
+                pool_handle: if other { PoolHandle::from("another!") } else { resolution.pool_handle },
+                policy: None,
+                pool_elements: Vec::new(),
+                error: None,
+                unknown: Vec::new(),
+            }
+            .into()
+        }
+        _ => return None,
+    })
+}
+
+async fn serve(listener: Listener, mistake: Mistake) {
+    loop {
+        let mut association = listener.accept().await;
+        tokio::spawn(async move {
+            loop {
+                match association.next().await {
+                    Event::Message { sequence, data, .. } => {
+                        association.taken(sequence);
+                        let message = Message::decode(&data).expect("rsp bench sends sound messages").message;
+                        let Some(answer) = answer(message, mistake) else { continue };
+                        let bytes = answer.to_bytes(Dialect::STANDARD).expect("it is short");
+                        association.send(0, 11, false, Token(0), bytes).expect("it is up");
+                    }
+                    Event::Lost(_) => return,
+                    _ => {}
+                }
+            }
+        });
+    }
+}
+
+fn against(mistake: Mistake, workload: &str) -> String {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let _guard = runtime.enter();
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), Options::default()).unwrap();
+    let address: SocketAddr = listener.local_addr();
+    runtime.spawn(serve(listener, mistake));
+    let args = ["bench", workload, "--registrar", &address.to_string(), "--connections", "2"];
+    let end = run(rsp(&[&args[..], &SHORT].concat()));
+    assert_eq!(end.code, Some(1), "{mistake:?}: {:?}", end.lines);
+    end.errors
+}
+
+#[test]
+fn wrong_answers_fail_the_run() {
+    for (mistake, workload, error) in [
+        (Mistake::OtherPool, "resolve", "the response names another pool"),
+        (Mistake::NoElement, "resolve", "the response holds no pool element"),
+        (Mistake::OtherMessage, "resolve", "no ASAP_HANDLE_RESOLUTION_RESPONSE"),
+        (Mistake::OtherElement, "register", "the response names another pool element"),
+        (Mistake::Rejects, "reregister", "a registration was rejected"),
+    ] {
+        let errors = against(mistake, workload);
+        assert!(errors.contains(error), "{mistake:?}: {errors}");
+    }
+}
