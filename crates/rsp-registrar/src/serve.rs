@@ -16,6 +16,7 @@ use rsp_wire::ServerId;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 
+use crate::admin::News;
 use crate::args::Args;
 use crate::config::{Admin, Config, Id};
 use crate::ready::Ready;
@@ -45,7 +46,8 @@ async fn serve(config: Config, args: &Args) -> Result<()> {
     let id = config.id.map_or_else(random_id, |Id(id)| ServerId(id));
     let local_addresses = net::host_addresses().context("cannot list this host's addresses")?;
     let registrar = Registrar::new(id, config.settings, local_addresses, random());
-    let shell = Shell::start(registrar, options);
+    let news = News::new();
+    let shell = Shell::start(registrar, options, news.clone());
 
     let ready = Ready {
         asap: listeners.iter().map(Listener::local_addr).collect(),
@@ -55,7 +57,7 @@ async fn serve(config: Config, args: &Args) -> Result<()> {
     if let Some(admin) = admin {
         let (asker, questions) = mpsc::channel(MOST_QUESTIONS);
         tokio::task::spawn_local(Rc::clone(&shell).answer(questions));
-        admin.serve(admin::routes(asker), readiness.clone())?;
+        admin.serve(admin::routes(asker, news), readiness.clone())?;
     }
     let listening: Vec<_> =
         listeners.into_iter().map(|listener| tokio::task::spawn_local(Rc::clone(&shell).accept(listener))).collect();

@@ -37,7 +37,7 @@ use rsp_wire::parameter::Transport;
 pub use admission::{Action, may};
 pub use event::{Change, EndReason, Event, IgnoreReason, Removal};
 pub use metrics::Metrics;
-pub use view::{ElementStatus, PoolStatus, Reached};
+pub use view::{ElementStatus, PoolPage, PoolStatus, Reached};
 
 use crate::association::{self, AssociationId};
 use crate::config::RegistrarSettings;

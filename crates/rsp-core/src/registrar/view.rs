@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use machine::Time;
-use rsp_wire::PoolHandle;
 use rsp_wire::parameter::{Policy, PoolElement, Protocol, TransportUse};
+use rsp_wire::{PeId, PoolHandle};
 
 use super::Registrar;
 use super::monitors::{KeepAlive, NEVER};
@@ -25,6 +25,17 @@ pub struct PoolStatus {
     pub pool_elements: usize,
     /// Number of subscriptions to it.
     pub subscribers: usize,
+}
+
+/// A pool with some of its elements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolPage {
+    /// The pool.
+    pub pool: PoolStatus,
+    /// Sorted by identifier.
+    pub elements: Vec<ElementStatus>,
+    /// The last identifier on this page, if another page follows.
+    pub next_after: Option<PeId>,
 }
 
 /// A pool element.
@@ -64,6 +75,22 @@ impl Registrar {
         let pool = self.handlespace.pool(handle)?;
         let elements = pool.elements().filter_map(|element| self.element_status(element, now)).collect();
         Some((self.pool_status(pool), elements))
+    }
+
+    /// One pool and at most `limit` of its elements: the first by identifier, above `after` if there is one. A page costs a look
+    /// at each element's identifier; only those on it are decoded.
+    pub fn pool_page(&self, handle: &PoolHandle, after: Option<PeId>, limit: usize, now: Time) -> Option<PoolPage> {
+        let pool = self.handlespace.pool(handle)?;
+        let mut elements: Vec<_> = pool.elements().filter(|element| Some(element.id()) > after).collect();
+        let more = elements.len() > limit;
+        if more {
+            elements.select_nth_unstable_by_key(limit, |element| element.id());
+            elements.truncate(limit);
+        }
+        elements.sort_unstable_by_key(|element| element.id());
+        let last = elements.last().map(|element| element.id());
+        let elements = elements.into_iter().filter_map(|element| self.element_status(element, now)).collect();
+        Some(PoolPage { pool: self.pool_status(pool), elements, next_after: last.filter(|_| more) })
     }
 
     /// Number of pools.

@@ -3,7 +3,10 @@
 //!
 //! It runs on a thread of its own; the registrar's thread answers its [`Question`]s between two messages.
 
+mod events;
+mod fields;
 mod metrics;
+mod page;
 mod status;
 
 use axum::Router;
@@ -18,6 +21,8 @@ use rsp_core::registrar::Registrar;
 use rsp_wire::PoolHandle;
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use events::News;
+use page::Page;
 use status::{Pool, PoolList};
 
 /// Something to be looked up in the registrar, and who waits for it.
@@ -25,8 +30,8 @@ use status::{Pool, PoolList};
 pub(crate) enum Question {
     /// All pools.
     Pools(oneshot::Sender<PoolList>),
-    /// One pool with its elements.
-    Pool(PoolHandle, oneshot::Sender<Option<Pool>>),
+    /// One pool with some of its elements.
+    Pool(PoolHandle, Page, oneshot::Sender<Option<Pool>>),
     /// Everything that is counted.
     Metrics(oneshot::Sender<metrics::Snapshot>),
 }
@@ -36,7 +41,7 @@ impl Question {
     pub(crate) fn answer(self, registrar: &Registrar, now: Time) {
         match self {
             Question::Pools(asker) => drop(asker.send(PoolList::of(registrar))),
-            Question::Pool(handle, asker) => drop(asker.send(Pool::of(registrar, &handle, now))),
+            Question::Pool(handle, page, asker) => drop(asker.send(Pool::of(registrar, &handle, page, now))),
             Question::Metrics(asker) => drop(asker.send(metrics::Snapshot::of(registrar))),
         }
     }
@@ -46,12 +51,13 @@ impl Question {
 pub(crate) type Questions = mpsc::Sender<Question>;
 
 /// The paths, without those every daemon has.
-pub(crate) fn routes(questions: Questions) -> Router {
+pub(crate) fn routes(questions: Questions, news: News) -> Router {
     Router::new()
         .route("/v1/pools", get(pools))
         .route(&format!("{}{{*handle}}", status::POOLS), get(pool))
         .route("/metrics", get(metrics))
         .with_state(questions)
+        .merge(Router::new().route("/v1/events", get(events::stream)).with_state(events::Readers::of(news)))
 }
 
 async fn pools(State(questions): State<Questions>) -> Result<Json<PoolList>, Problem> {
@@ -66,7 +72,8 @@ async fn pool(State(questions): State<Questions>, uri: Uri) -> Result<Json<Pool>
         Problem::new(StatusCode::BAD_REQUEST, "Bad pool handle", detail)
     })?;
     let handle = PoolHandle::new(handle);
-    let pool = ask(&questions, |asker| Question::Pool(handle.clone(), asker)).await?;
+    let page = Page::of(uri.query().unwrap_or_default())?;
+    let pool = ask(&questions, |asker| Question::Pool(handle.clone(), page, asker)).await?;
     pool.map(Json).ok_or_else(|| {
         let detail = format!(
             "No pool element is registered in pool {handle} at this registrar; {} lists the pools there are.",

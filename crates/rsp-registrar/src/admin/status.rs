@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Pools and pool elements as JSON. Names and meanings are promised in `docs/admin-http.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use machine::Time;
 use rsp_core::association::Peer;
-use rsp_core::registrar::{ElementStatus, PoolStatus, Reached, Registrar};
+use rsp_core::registrar::{ElementStatus, PoolPage, PoolStatus, Reached, Registrar};
 use rsp_wire::PoolHandle;
 use rsp_wire::parameter::{Policy, Protocol, Transport, TransportUse, UserTransport};
 use serde::Serialize;
+
+use super::page::Page;
 
 /// Where pools are found; a handle follows.
 pub(super) const POOLS: &str = "/v1/pools/";
@@ -27,6 +29,8 @@ pub(crate) struct Pool {
     #[serde(flatten)]
     summary: PoolSummary,
     pool_elements: Vec<PoolElement>,
+    /// Where the next page is.
+    next: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,17 +87,19 @@ impl PoolList {
 }
 
 impl Pool {
-    pub(super) fn of(registrar: &Registrar, handle: &PoolHandle, now: Time) -> Option<Self> {
-        let (pool, mut elements) = registrar.pool(handle, now)?;
-        elements.sort_unstable_by_key(|status| status.element.id);
-        let peers: BTreeMap<_, _> = registrar.associations().collect();
+    pub(super) fn of(registrar: &Registrar, handle: &PoolHandle, page: Page, now: Time) -> Option<Self> {
+        let PoolPage { pool, elements, next_after } = registrar.pool_page(handle, page.after, page.limit, now)?;
+        let over: BTreeSet<_> = elements.iter().filter_map(|status| Some(status.reached?.association)).collect();
+        let peers: BTreeMap<_, _> = registrar.associations().filter(|(id, _)| over.contains(id)).collect();
         let element = |status: &ElementStatus| {
             let peer = status.reached.and_then(|reached| peers.get(&reached.association).copied());
             PoolElement::of(status, peer)
         };
+        let summary = PoolSummary::of(&pool);
         Some(Pool {
             registrar: registrar.id().to_string(),
-            summary: PoolSummary::of(&pool),
+            next: next_after.map(|last| format!("{}?limit={}&after={last}", summary.href, page.limit)),
+            summary,
             pool_elements: elements.iter().map(element).collect(),
         })
     }

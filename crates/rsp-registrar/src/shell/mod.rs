@@ -21,7 +21,7 @@ use rsp_core::registrar::{Effect, Input, Registrar};
 
 use tokio::sync::mpsc;
 
-use crate::admin::Question;
+use crate::admin::{News, Question};
 use alarm::Alarm;
 use link::Link;
 
@@ -36,11 +36,12 @@ pub(crate) struct Shell {
     next_accepted: Cell<u64>,
     /// Accepted and not yet refused or known to the registrar: nobody can fill the memory before the registrar counts.
     most_links: usize,
+    news: News,
 }
 
 impl Shell {
     /// A registrar that runs, with no associations yet.
-    pub(crate) fn start(registrar: Registrar, options: Options) -> Rc<Self> {
+    pub(crate) fn start(registrar: Registrar, options: Options, news: News) -> Rc<Self> {
         let most_links = registrar.settings().limits.associations.saturating_add(UNKNOWN_ASSOCIATIONS);
         let shell = Rc::new(Shell {
             registrar: RefCell::new(registrar),
@@ -50,6 +51,7 @@ impl Shell {
             alarm: Alarm::default(),
             next_accepted: Cell::new(FIRST_ACCEPTED),
             most_links,
+            news,
         });
         shell.settle(&mut shell.registrar.borrow_mut(), None);
         tokio::task::spawn_local(Rc::clone(&shell).keep_time());
@@ -126,7 +128,10 @@ impl Shell {
                     Some((current, link)) if current == id => self.perform(registrar, id, link, request),
                     _ => self.perform_elsewhere(registrar, id, request),
                 },
-                Output::Effect(Effect::Event(event)) => log::event(&event),
+                Output::Effect(Effect::Event(event)) => {
+                    log::event(&event);
+                    self.news.tell(event);
+                }
                 Output::Effect(Effect::Announce(_)) => tracing::trace!("no announcement channel is configured"),
                 Output::Wait(deadline) => return self.alarm.set(deadline),
             }

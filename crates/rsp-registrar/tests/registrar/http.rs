@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Admin HTTP: what `docs/admin-http.md` promises.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::peer::{Peer, resolution};
+use crate::peer::{Peer, report, resolution};
 use crate::process::Registrar;
 
 #[test]
@@ -72,6 +73,48 @@ fn the_numbers_are_those_of_the_registrar() {
 }
 
 #[test]
+fn a_large_pool_comes_in_pages() {
+    let registrar = Registrar::start(&[]);
+    let mut pe = Peer::connect(registrar.asap());
+    for id in [3, 1, 5, 2, 4] {
+        let element = pe.element(id);
+        pe.register("echo", element);
+    }
+    let mut path = "/v1/pools/echo?limit=2".to_owned();
+    let mut pages = Vec::new();
+    for _ in 0..3 {
+        let pool = registrar.json(&path);
+        assert_eq!(pool["elements"], 5);
+        let ids = pool["pool_elements"].as_array().expect("a list").iter();
+        pages.push(ids.map(|element| element["id"].as_str().expect("text").to_owned()).collect::<Vec<_>>());
+        path = pool["next"].as_str().unwrap_or_default().to_owned();
+    }
+    assert_eq!(path, "", "the third page is the last");
+    assert_eq!(pages, [vec!["0x00000001", "0x00000002"], vec!["0x00000003", "0x00000004"], vec!["0x00000005"]]);
+    assert_eq!(registrar.json("/v1/pools/echo")["next"], Value::Null);
+}
+
+#[test]
+fn events_come_as_they_happen() {
+    let registrar = Registrar::start(&["--id", "0a0b0c0d"]);
+    let mut all = registrar.events("/v1/events");
+    let mut gone = registrar.events("/v1/events?kind=pe_removed,nonsense");
+    let mut pe = Peer::connect(registrar.asap());
+    let element = pe.element(0x2a);
+    pe.register("echo", element);
+    let added = all.next_of("pe_added");
+    assert_eq!(added["fields"], json!({"pool": "echo", "pe": "0x0000002a"}));
+    assert_eq!(added["text"], "PE 0x0000002a joined pool echo");
+    assert!(added["time_ms"].as_u64().is_some_and(|time| time > 1_600_000_000_000), "{added}");
+    let mut stranger = Peer::connect(registrar.asap());
+    stranger.send(&report("echo", 0x2a));
+    assert_eq!(all.next_of("pe_reported")["fields"]["reports"], 1);
+    drop(pe);
+    let removed = gone.next();
+    assert_eq!((&removed["kind"], &removed["fields"]["pe"]), (&json!("pe_removed"), &json!("0x0000002a")));
+}
+
+#[test]
 fn it_is_alive_and_ready() {
     let registrar = Registrar::start(&[]);
     for path in ["/livez", "/readyz"] {
@@ -86,6 +129,8 @@ fn an_error_is_a_problem_that_says_what_to_do() {
     for (path, status, remedy) in [
         ("/v1/pools/none", 404, "/v1/pools lists"),
         ("/v1/pools/%zz", 400, "hexadecimal"),
+        ("/v1/pools/none?limit=many", 400, "?limit=100"),
+        ("/v1/events?kinds=a", 400, "?kind=pe_added"),
         ("/v1/pool", 404, "docs/admin-http.md"),
     ] {
         let (head, body) = registrar.get(path);
@@ -113,7 +158,46 @@ fn broken_http_does_not_harm_the_registrar() {
     assert!(registrar.stop().0.success());
 }
 
+/// A stream of server-sent events.
+struct Events(BufReader<TcpStream>);
+
+impl Events {
+    fn next(&mut self) -> Value {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.0.read_line(&mut line).expect("it is sent"), 0, "the stream has ended");
+            if let Some(data) = line.strip_prefix("data: ") {
+                return serde_json::from_str(data).expect("JSON");
+            }
+        }
+    }
+
+    fn next_of(&mut self, kind: &str) -> Value {
+        loop {
+            let event = self.next();
+            if event["kind"] == kind {
+                return event;
+            }
+        }
+    }
+}
+
 impl Registrar {
+    /// Follows the events from here on.
+    fn events(&self, path: &str) -> Events {
+        let mut peer = TcpStream::connect(self.ready.admin.expect("it is on")).expect("it listens");
+        peer.set_read_timeout(Some(Duration::from_secs(60))).expect("it is not zero");
+        write!(peer, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("it reads");
+        let mut reader = BufReader::new(peer);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(reader.read_line(&mut head).expect("it answers"), 0, "{head}");
+        }
+        assert!(head.starts_with("HTTP/1.") && head.contains("200 OK"), "{head}");
+        assert!(head.to_lowercase().contains("content-type: text/event-stream"), "{head}");
+        Events(reader)
+    }
+
     fn json(&self, path: &str) -> Value {
         let (head, body) = self.get(path);
         assert!(head.starts_with("HTTP/1.1 200") && head.contains("application/json"), "{head}\n{body}");

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use machine::association::{Event, Heartbeat, LostReason, Mapping, Token};
 use net::{Association, Options};
 use rsp_core::PPID_ASAP;
-use rsp_wire::asap::{EndpointKeepAliveAck, HandleResolution, HandleResolutionResponse, Message, Registration};
+use rsp_wire::asap::{
+    EndpointKeepAliveAck, EndpointUnreachable, HandleResolution, HandleResolutionResponse, Message, Registration,
+};
 use rsp_wire::parameter::{Policy, PoolElement, Protocol, RegistrationLife, Transport, TransportUse, UserTransport};
 use rsp_wire::{Dialect, PeId, PoolHandle, ServerId};
 use tokio::runtime::{Builder, Runtime};
@@ -123,6 +125,14 @@ pub(crate) fn registration(pool: &str, pool_element: PoolElement) -> Message {
 pub(crate) fn resolution(pool: &str, subscribe: bool) -> Message {
     let pool_handle = PoolHandle::from(pool);
     Message::HandleResolution(HandleResolution { subscribe, pool_handle, items: Some(10), unknown: Vec::new() })
+}
+
+pub(crate) fn report(pool: &str, pe: u32) -> Message {
+    Message::EndpointUnreachable(EndpointUnreachable {
+        pool_handle: PoolHandle::from(pool),
+        pe_id: PeId(pe),
+        unknown: Vec::new(),
+    })
 }
 
 /// A pool element with data and control at this address.

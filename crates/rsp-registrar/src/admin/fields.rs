@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! An event of the registrar as a name and values.
+
+use std::fmt::{self, Debug, Write};
+
+use rsp_core::registrar::{Change, Event};
+use serde_json::{Value, json};
+
+/// `pe_added`, `pe_updated` and `pe_removed`; otherwise the event's name in the source, in lower case with underscores.
+pub(super) fn kind(event: &Event) -> String {
+    match event {
+        Event::HandlespaceChanged { change: Change::Added, .. } => "pe_added".to_owned(),
+        Event::HandlespaceChanged { change: Change::Updated(_), .. } => "pe_updated".to_owned(),
+        Event::HandlespaceChanged { change: Change::Removed(_), .. } => "pe_removed".to_owned(),
+        event => name(event),
+    }
+}
+
+/// What programs want to pick out. The text says it all.
+pub(super) fn fields(event: &Event) -> Value {
+    match event {
+        Event::HandlespaceChanged { pool, pe, change: Change::Removed(reason) } => {
+            json!({ "pool": pool.to_string(), "pe": pe.to_string(), "reason": name(reason) })
+        }
+        Event::RegistrationRejected { association, pool, pe, cause } => {
+            json!({ "pool": pool.to_string(), "pe": pe.to_string(), "association": association.0, "cause": cause })
+        }
+        Event::PeReported { pool, pe, reporter, reports } => {
+            json!({ "pool": pool.to_string(), "pe": pe.to_string(), "reporter": reporter, "reports": reports })
+        }
+        Event::DeregistrationRejected { association, pool, pe } => {
+            json!({ "pool": pool.to_string(), "pe": pe.to_string(), "association": association.0 })
+        }
+        Event::HandlespaceChanged { pool, pe, .. }
+        | Event::RegistrationModified { pool, pe }
+        | Event::PeCutOff { pool, pe } => json!({ "pool": pool.to_string(), "pe": pe.to_string() }),
+        Event::AssociationUp { association, peer } => {
+            json!({ "association": association.0, "peer": peer.addresses.first() })
+        }
+        Event::AssociationLost { association, .. }
+        | Event::AssociationRefused { association }
+        | Event::AssociationEnded { association, .. }
+        | Event::MessageIgnored { association, .. }
+        | Event::ErrorReceived { association, .. } => json!({ "association": association.0 }),
+        _ => json!({}),
+    }
+}
+
+/// The name of an enum's variant, as `Debug` begins with it.
+fn name(value: &impl Debug) -> String {
+    struct Name(String);
+
+    impl Write for Name {
+        /// Ends the writing where the name ends.
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            for character in text.chars() {
+                if !character.is_ascii_alphanumeric() {
+                    return Err(fmt::Error);
+                }
+                if character.is_ascii_uppercase() && !self.0.is_empty() {
+                    self.0.push('_');
+                }
+                self.0.push(character.to_ascii_lowercase());
+            }
+            Ok(())
+        }
+    }
+
+    let mut name = Name(String::new());
+    // The error is the end of the name.
+    let _ = write!(name, "{value:?}");
+    name.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rsp_core::registrar::Removal;
+    use rsp_wire::{PeId, PoolHandle};
+
+    #[test]
+    fn an_event_has_a_kind_and_fields() {
+        let (pool, pe) = (PoolHandle::from("echo"), PeId(7));
+        let gone = Change::Removed(Removal::KeepAliveTimeout);
+        let event = Event::HandlespaceChanged { pool: pool.clone(), pe, change: gone };
+        assert_eq!(kind(&event), "pe_removed");
+        assert_eq!(fields(&event), json!({ "pool": "echo", "pe": "0x00000007", "reason": "keep_alive_timeout" }));
+        assert_eq!(kind(&Event::PeCutOff { pool, pe }), "pe_cut_off");
+        assert_eq!(kind(&Event::Paused { late: std::time::Duration::ZERO }), "paused");
+    }
+}
