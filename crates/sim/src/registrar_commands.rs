@@ -10,7 +10,7 @@ use bytes::Bytes;
 use machine::association::{AssociationId, LostReason, Mapping, Peer, PeerIdentity};
 use rsp_core::PPID_ASAP;
 use rsp_core::config::{Limits, Profile, RegistrarSettings};
-use rsp_core::registrar::Input;
+use rsp_core::registrar::{Channel, Input};
 use rsp_wire::asap::{
     Deregistration, EndpointKeepAliveAck, EndpointUnreachable, Error, HandleResolution, Message, Registration,
     ServerAnnounce,
@@ -88,7 +88,11 @@ pub fn perform(harness: &mut RegistrarHarness, command: Command) {
         Command::Announcement(server_id) => {
             let announce = ServerAnnounce { server_id, transports: smallvec![], unknown: Vec::new() };
             if let Ok(data) = Message::ServerAnnounce(announce).to_bytes(Dialect::STANDARD) {
-                harness.input(Input::Announcement { from: SocketAddr::new(address(8), 3863), data });
+                harness.input(Input::Announcement {
+                    channel: Channel::Asap,
+                    from: SocketAddr::new(address(8), 3863),
+                    data,
+                });
             }
         }
         Command::Wait(duration) => drop(harness.wait(duration)),

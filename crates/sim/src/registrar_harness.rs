@@ -9,9 +9,10 @@ use bytes::Bytes;
 use machine::association::{AssociationId, Event, LostReason, Peer, Request, Token};
 use machine::{Machine, Output, Time};
 use rsp_core::config::RegistrarSettings;
-use rsp_core::registrar::{Effect, Input, Registrar};
+use rsp_core::registrar::{Channel, Effect, Input, Registrar};
 use rsp_wire::ServerId;
 use rsp_wire::asap::Message;
+use rsp_wire::enrp;
 
 /// A registrar, its clock, and the associations as the transports see them.
 #[derive(Debug)]
@@ -172,7 +173,11 @@ impl RegistrarHarness {
     fn observe(&mut self, effect: &Effect) {
         let (id, request) = match effect {
             Effect::Association(id, request) => (*id, request),
-            Effect::Announce(data) => {
+            Effect::Announce(Channel::Enrp, data) => {
+                enrp::Message::decode(data).expect("an announcement can be read");
+                return;
+            }
+            Effect::Announce(Channel::Asap, data) => {
                 Message::decode(data).expect("an announcement can be read");
                 return;
             }

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use super::{EndpointSettings, LifeUnit, Limits, RegistrarSettings, SessionSettings, WireSettings};
+use super::{
+    EndpointSettings, EnrpSettings, LifeUnit, Limits, RegistrarSettings, SessionSettings, Winner, WireSettings,
+};
 
 /// A value that can stand in a config file.
 trait Value: Sized {
@@ -60,10 +62,26 @@ by_name!(
         update_min_interval,
         give_up,
         server_announce,
-        accept_foreign_addresses
+        accept_foreign_addresses,
+        multicast
     },
-    nested { wire, limits }
+    nested { enrp, wire, limits }
 );
+by_name!(EnrpSettings {
+    peer_heartbeat_cycle,
+    max_time_last_heard,
+    max_time_no_response,
+    mentor_discovery_timeout,
+    mentor_retry,
+    takeover_winner,
+    takeover_stagger,
+    takeover_expiry,
+    claims_per_second,
+    takeover_suggestions,
+    handle_table_page,
+    resync_min_interval,
+    leave_timeout
+});
 by_name!(Limits {
     pools,
     pool_elements,
@@ -72,6 +90,8 @@ by_name!(Limits {
     subscriptions,
     associations,
     connections_opened,
+    peers,
+    downloads,
     requests_per_second,
     buffered_bytes
 });
@@ -179,6 +199,23 @@ impl Value for LifeUnit {
         match self {
             LifeUnit::Seconds => "\"s\"".to_owned(),
             LifeUnit::Milliseconds => "\"ms\"".to_owned(),
+        }
+    }
+}
+
+impl Value for Winner {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "higher" => Ok(Winner::Higher),
+            "lower" => Ok(Winner::Lower),
+            _ => Err("higher or lower is expected".to_owned()),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Winner::Higher => "\"higher\"".to_owned(),
+            Winner::Lower => "\"lower\"".to_owned(),
         }
     }
 }

@@ -98,7 +98,7 @@ impl WireSettings {
     }
 }
 
-/// A registrar's settings for ASAP.
+/// A registrar's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistrarSettings {
     /// What both ends must agree on.
@@ -125,8 +125,73 @@ pub struct RegistrarSettings {
     pub server_announce: Duration,
     /// A PE may register addresses that are not its association's.
     pub accept_foreign_addresses: bool,
+    /// Speak on the multicast channels: ASAP_SERVER_ANNOUNCE to PEs and PUs, ENRP_PRESENCE to registrars. Off, so that nobody joins a stranger's scope by surprise.
+    pub multicast: bool,
+    /// ENRP.
+    pub enrp: EnrpSettings,
     /// Upper bounds.
     pub limits: Limits,
+}
+
+/// A registrar's settings towards other registrars, RFC 5353.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EnrpSettings {
+    /// PEER-HEARTBEAT-CYCLE: time between two ENRP_PRESENCE to all peers, spread by ± 12 %.
+    pub peer_heartbeat_cycle: Duration,
+    /// MAX-TIME-LAST-HEARD: a peer silent for so long is asked for an ENRP_PRESENCE.
+    pub max_time_last_heard: Duration,
+    /// MAX-TIME-NO-RESPONSE: a peer that has not answered for so long is dead, a mentor is given up, a takeover goes on without the missing acknowledgements.
+    pub max_time_no_response: Duration,
+    /// A registrar that has found no mentor after so long believes it is alone.
+    pub mentor_discovery_timeout: Duration,
+    /// Pause before a mentor that was busy is asked again: "a few seconds" in RFC 5353 §3.2.2.2.
+    pub mentor_retry: Duration,
+    /// Of two registrars that want to take over the same peer the one with this identifier does: higher (RFC 5353 §3.5.1) or lower (RSPLIB).
+    pub takeover_winner: Winner,
+    /// Each registrar that would lose against another starts its takeover this much later, so that mostly one starts at all.
+    pub takeover_stagger: Duration,
+    /// Who was granted a takeover and has not enforced it after so long is considered to have given up.
+    pub takeover_expiry: Duration,
+    /// PEs taken over that are asked per second to adopt their new home.
+    pub claims_per_second: u32,
+    /// Suggest to the peer that fits a new PE best that it becomes its home (T flag, draft-dreibholz-rserpool-enrp-takeover), and follow such suggestions.
+    pub takeover_suggestions: bool,
+    /// Longest ENRP_HANDLE_TABLE_RESPONSE in bytes.
+    pub handle_table_page: usize,
+    /// Pause before the PEs of a peer whose checksum still differs are asked for again, doubled each time up to RETRAN-MAX (60 s).
+    pub resync_min_interval: Duration,
+    /// A registrar that stops waits so long for its PEs to be with their new homes.
+    pub leave_timeout: Duration,
+}
+
+/// Which identifier wins a takeover arbitration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Winner {
+    /// RFC 5353 §3.5.1.
+    Higher,
+    /// What RSPLIB does. All registrars of a scope must agree.
+    Lower,
+}
+
+impl EnrpSettings {
+    /// The values of a profile.
+    pub const fn of(profile: Profile) -> Self {
+        EnrpSettings {
+            peer_heartbeat_cycle: profile.ms(2_400, 30_000, 2_440, 250),
+            max_time_last_heard: profile.ms(5_000, 61_000, 5_000, 600),
+            max_time_no_response: profile.ms(2_000, 5_000, 5_000, 300),
+            mentor_discovery_timeout: profile.ms(3_000, 10_000, 5_000, 500),
+            mentor_retry: profile.ms(500, 3_000, 1_000, 50),
+            takeover_winner: profile.pick(Winner::Higher, Winner::Higher, Winner::Lower, Winner::Higher),
+            takeover_stagger: profile.ms(50, 200, 200, 20),
+            takeover_expiry: profile.ms(5_000, 10_000, 5_000, 1_000),
+            claims_per_second: profile.pick(10_000, 1_000, 1_000, 20_000),
+            takeover_suggestions: false,
+            handle_table_page: profile.pick(65_000, 65_000, 1_400, 65_000),
+            resync_min_interval: profile.ms(250, 1_000, 1_000, 50),
+            leave_timeout: profile.ms(5_000, 10_000, 5_000, 2_000),
+        }
+    }
 }
 
 impl RegistrarSettings {
@@ -145,6 +210,8 @@ impl RegistrarSettings {
             give_up: profile.ms(60_000, 120_000, 60_000, 10_000),
             server_announce: profile.ms(1_000, 1_000, 1_000, 250),
             accept_foreign_addresses: false,
+            multicast: false,
+            enrp: EnrpSettings::of(profile),
             limits: Limits::default(),
         }
     }
@@ -165,8 +232,12 @@ pub struct Limits {
     pub subscriptions: usize,
     /// Associations opened by others.
     pub associations: usize,
-    /// Associations opened by the registrar, to PEs whose own was lost; to one address no more than 64. A PE for which there is none left is removed.
+    /// Associations opened by the registrar, to PEs whose own was lost or that were taken over; to one address no more than 64 at a time that are not up yet. A PE for which there is none left is removed.
     pub connections_opened: usize,
+    /// Other registrars known.
+    pub peers: usize,
+    /// Registrars that download the handlespace at once; others are told to come again.
+    pub downloads: usize,
     /// Requests per second and association, a burst of twice as many.
     pub requests_per_second: u32,
     /// Bytes waiting to be sent on an association.
@@ -182,7 +253,9 @@ impl Default for Limits {
             items_per_resolution: HandleResolution::ALL_ITEMS,
             subscriptions: 100_000,
             associations: 20_000,
-            connections_opened: 1_000,
+            connections_opened: 20_000,
+            peers: 256,
+            downloads: 16,
             requests_per_second: 1_000_000,
             buffered_bytes: 4 << 20,
         }

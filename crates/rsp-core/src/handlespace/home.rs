@@ -3,9 +3,9 @@
 
 use std::ops::Bound;
 
-use rsp_wire::ServerId;
+use rsp_wire::{PeId, ServerId};
 
-use super::{Handlespace, Slot};
+use super::{Handlespace, Slot, Sum};
 
 /// Sorted by home, then by pool, so that PEs of one pool come together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,16 +39,42 @@ impl Handlespace {
     /// Gives the PE at `slot` another home registrar. Answers the one it had.
     pub fn set_home(&mut self, slot: Slot, home: ServerId) -> Option<ServerId> {
         let element = self.elements.get_mut(slot.0)?;
-        let (old, pool) = (element.home(), element.pool());
+        let (old, pool, id) = (element.home(), element.pool(), element.id());
         element.set_home(home);
-        self.move_home(slot, pool, old, home);
+        self.move_home(slot, pool, id, old, home);
         Some(old)
     }
 
-    pub(super) fn move_home(&mut self, slot: Slot, pool: u32, old: ServerId, new: ServerId) {
+    /// What `home` owns: how many PEs, and their checksum.
+    pub fn sum_of(&self, home: ServerId) -> Sum {
+        self.homes.get(&home).copied().unwrap_or_default()
+    }
+
+    /// The registrars that own PEs.
+    pub fn homes(&self) -> impl Iterator<Item = (ServerId, Sum)> + '_ {
+        self.homes.iter().map(|(home, sum)| (*home, *sum))
+    }
+
+    pub(super) fn move_home(&mut self, slot: Slot, pool: u32, id: PeId, old: ServerId, new: ServerId) {
         if old != new {
             self.by_home.remove(&Owned { home: old, pool, slot });
             self.by_home.insert(Owned { home: new, pool, slot });
+            self.disown(old, pool, id);
+            self.own(new, pool, id);
+        }
+    }
+
+    pub(super) fn own(&mut self, home: ServerId, pool: u32, id: PeId) {
+        self.homes.entry(home).or_default().add(self.pools[pool].sum, id);
+    }
+
+    pub(super) fn disown(&mut self, home: ServerId, pool: u32, id: PeId) {
+        let sum = self.pools[pool].sum;
+        if let Some(owned) = self.homes.get_mut(&home) {
+            owned.subtract(sum, id);
+            if owned.is_empty() {
+                self.homes.remove(&home);
+            }
         }
     }
 }

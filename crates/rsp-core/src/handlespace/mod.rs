@@ -8,25 +8,29 @@
 //! - Keys the wire chooses (handles, PE identifiers) are found by SipHash with a secret seed.
 //! - Nothing here takes longer than O(log n), except looking at everything.
 
+mod checksum;
 mod element;
 mod home;
 mod kind;
 mod register;
 mod resolve;
+mod table;
 mod view;
 
 pub use crate::policy::Slot;
+pub use checksum::Sum;
 pub use home::Cursor;
 pub use register::{Change, Changes, Registered, Removed};
 pub use resolve::{Advance, Resolution};
+pub use table::{Header, Page};
 pub use view::{ElementView, PoolView};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::BytesMut;
 use hashbrown::HashTable;
 use machine::Rng;
-use rsp_wire::{PeId, PoolHandle};
+use rsp_wire::{PeId, PoolHandle, ServerId};
 use siphasher::sip::SipHasher13;
 use smallvec::SmallVec;
 
@@ -48,6 +52,8 @@ pub struct Handlespace {
     by_handle: HashTable<u32>,
     by_id: HashTable<Slot>,
     by_home: BTreeSet<home::Owned>,
+    /// What each home owns, by number and checksum. One that owns nothing is not in it.
+    homes: BTreeMap<ServerId, Sum>,
     hasher: SipHasher13,
     rng: Rng,
     /// Room for the PEs of one answer, kept between answers.
@@ -62,6 +68,8 @@ struct Pool {
     kind: Box<Kind>,
     selector: Selector,
     len: u32,
+    /// What its handle adds to a checksum.
+    sum: u32,
 }
 
 impl Handlespace {
@@ -77,6 +85,7 @@ impl Handlespace {
             by_handle: HashTable::new(),
             by_id: HashTable::new(),
             by_home: BTreeSet::new(),
+            homes: BTreeMap::new(),
             hasher: SipHasher13::new_with_keys(rng.next_u64(), rng.next_u64()),
             rng,
             picked: Vec::new(),

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::element::Element;
 use super::home::Owned;
 use super::kind::Kind;
-use super::{Handlespace, Pool, Slot};
+use super::{Handlespace, Pool, Slot, checksum};
 use crate::policy::{self, Selector, Standing};
 
 /// A registration that was accepted.
@@ -113,6 +113,7 @@ impl Handlespace {
             entry.remove();
         }
         self.by_home.remove(&Owned { home, pool, slot });
+        self.disown(home, pool, id);
         let entry = &mut self.pools[pool];
         entry.selector.remove(&mut self.nodes, slot);
         entry.len -= 1;
@@ -169,6 +170,7 @@ impl Handlespace {
             kind: Box::new(Kind::of(element)),
             selector: Selector::new(standing),
             len: 0,
+            sum: checksum::of_handle(handle.as_bytes()),
         });
         let hash = self.hash_handle(handle.as_bytes());
         self.by_handle.insert_unique(hash, pool, |&pool| self.hasher.hash(&self.pools[pool].handle));
@@ -192,7 +194,8 @@ impl Handlespace {
         if self.elements.len() >= self.limits.pool_elements || members >= self.limits.pool_elements_per_pool {
             return Err(ErrorCause::LackOfResources);
         }
-        let hash = self.hash_id(pool, element.id());
+        let id = element.id();
+        let hash = self.hash_id(pool, id);
         let slot = Slot(self.elements.insert(element));
         self.nodes.make_room(slot);
         let rehash = |slot: &Slot| {
@@ -202,6 +205,7 @@ impl Handlespace {
         };
         self.by_id.insert_unique(hash, slot, rehash);
         self.by_home.insert(Owned { home, pool, slot });
+        self.own(home, pool, id);
         let entry = &mut self.pools[pool];
         entry.selector.insert(&mut self.nodes, slot, standing);
         entry.len += 1;
@@ -226,7 +230,8 @@ impl Handlespace {
         let kept = &mut self.elements[slot.0];
         let (old_home, differs, adaptive) = (kept.home(), kept.difference(&element), kept.is_adaptive());
         *kept = element;
-        self.move_home(slot, pool, old_home, home);
+        let id = self.elements[slot.0].id();
+        self.move_home(slot, pool, id, old_home, home);
         let changes = Changes {
             home: differs.home.then_some(old_home),
             life: differs.life,

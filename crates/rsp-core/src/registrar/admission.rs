@@ -16,6 +16,8 @@ pub enum Action {
     Resolve,
     /// Report a pool element unreachable.
     Report,
+    /// Be a registrar of this scope.
+    Peer,
 }
 
 /// Whether someone of this identity may do it. Today nobody proves who he is, and everybody may do everything.

@@ -6,9 +6,11 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 use machine::Time;
+use rsp_wire::ServerId;
 
 use smallvec::SmallVec;
 
+use super::Channel;
 use crate::association::{AssociationId, Peer, Protocol, Token};
 use crate::handlespace::Slot;
 use crate::rate::Rate;
@@ -17,6 +19,9 @@ use crate::rate::Rate;
 #[derive(Debug)]
 pub(super) struct Association {
     pub(super) state: State,
+    pub(super) channel: Channel,
+    /// The registrar at the other end, once it has said who it is; [`ServerId::NONE`] for a PE or PU.
+    pub(super) registrar: ServerId,
     /// Pool elements reached over it.
     pub(super) pool_elements: Vec<Slot>,
     /// Pools subscribed to, by their key.
@@ -40,9 +45,11 @@ pub(super) enum State {
 }
 
 impl Association {
-    pub(super) fn new(state: State, now: Time) -> Self {
+    pub(super) fn new(channel: Channel, state: State, now: Time) -> Self {
         Association {
             state,
+            channel,
+            registrar: ServerId::NONE,
             pool_elements: Vec::new(),
             subscriptions: BTreeSet::new(),
             conflicts: 0,
@@ -69,8 +76,8 @@ pub(super) struct Associations {
     /// Those opened by us, by where they lead.
     opened: HashMap<Destination, AssociationId>,
     destinations: HashMap<AssociationId, Destination>,
-    /// How many of those lead to one host.
-    opened_to_host: HashMap<IpAddr, usize>,
+    /// How many of those that are not up yet lead to one host.
+    connecting_to_host: HashMap<IpAddr, usize>,
     last_opened: u64,
 }
 
@@ -122,8 +129,8 @@ impl Associations {
     /// Whether one more may be opened to this host. One peer can register elements at many ports and then hang up: without a
     /// limit we would knock at all of them at once.
     pub(super) fn may_open(&self, host: IpAddr, most: usize) -> bool {
-        let to_host = self.opened_to_host.get(&host.to_canonical()).copied().unwrap_or(0);
-        self.destinations.len() < most && to_host < MOST_OPENED_TO_HOST
+        let to_host = self.connecting_to_host.get(&host.to_canonical()).copied().unwrap_or(0);
+        self.destinations.len() < most && to_host < MOST_CONNECTING_TO_HOST
     }
 
     /// The association is there and up.
@@ -136,8 +143,11 @@ impl Associations {
     }
 
     /// One the shell accepted, or one of ours that came up.
-    pub(super) fn up(&mut self, id: AssociationId, peer: Peer, now: Time) {
-        let association = self.by_id.entry(id).or_insert_with(|| Association::new(State::Connecting, now));
+    pub(super) fn up(&mut self, id: AssociationId, channel: Channel, peer: Peer, now: Time) {
+        if let Some(destination) = self.destinations.get(&id) {
+            self.came_up(destination.1.ip());
+        }
+        let association = self.by_id.entry(id).or_insert_with(|| Association::new(channel, State::Connecting, now));
         association.state = State::Up(peer);
         association.last_heard = now;
     }
@@ -148,14 +158,30 @@ impl Associations {
     }
 
     /// A new one to this destination. The core's identifiers are even, the shell's odd.
-    pub(super) fn open(&mut self, protocol: Protocol, to: SocketAddr, now: Time) -> AssociationId {
+    pub(super) fn open(&mut self, channel: Channel, protocol: Protocol, to: SocketAddr, now: Time) -> AssociationId {
         self.last_opened += 2;
         let id = AssociationId(self.last_opened);
-        self.by_id.insert(id, Association::new(State::Connecting, now));
+        self.by_id.insert(id, Association::new(channel, State::Connecting, now));
         self.opened.insert((protocol, to), id);
         self.destinations.insert(id, (protocol, to));
-        *self.opened_to_host.entry(to.ip().to_canonical()).or_default() += 1;
+        *self.connecting_to_host.entry(to.ip().to_canonical()).or_default() += 1;
         id
+    }
+
+    /// One that was being opened to this host is no longer.
+    fn came_up(&mut self, host: IpAddr) {
+        let host = host.to_canonical();
+        if let Some(count) = self.connecting_to_host.get_mut(&host) {
+            *count -= 1;
+            if *count == 0 {
+                self.connecting_to_host.remove(&host);
+            }
+        }
+    }
+
+    /// Where one opened by us leads.
+    pub(super) fn destination(&self, id: AssociationId) -> Option<(Protocol, SocketAddr)> {
+        self.destinations.get(&id).copied()
     }
 
     /// Whether it was opened by us.
@@ -165,12 +191,8 @@ impl Associations {
 
     pub(super) fn remove(&mut self, id: AssociationId) -> Option<Association> {
         if let Some(destination) = self.destinations.remove(&id) {
-            let host = destination.1.ip().to_canonical();
-            if let Some(count) = self.opened_to_host.get_mut(&host) {
-                *count -= 1;
-                if *count == 0 {
-                    self.opened_to_host.remove(&host);
-                }
+            if !self.is_up(id) {
+                self.came_up(destination.1.ip());
             }
             // A newer one may lead there by now.
             if self.opened.get(&destination) == Some(&id) {
@@ -186,8 +208,8 @@ impl Associations {
     }
 }
 
-/// Associations opened by us to one host: whoever hangs up with more elements than that at as many ports has died, and they with it.
-const MOST_OPENED_TO_HOST: usize = 64;
+/// Associations being opened to one host at a time: whoever hangs up with more elements than that at as many ports has died, and they with it.
+const MOST_CONNECTING_TO_HOST: usize = 64;
 
 /// What a [`Token`] carries, so that nothing need be kept per message on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -255,21 +277,26 @@ mod tests {
     fn opened_associations_have_even_identifiers_and_are_found_by_destination() {
         let to = "192.0.2.1:7000".parse().unwrap();
         let mut associations = Associations::default();
-        let id = associations.open(Protocol::Tcp, to, Time::ZERO);
+        let id = associations.open(Channel::Asap, Protocol::Tcp, to, Time::ZERO);
         assert_eq!(id, AssociationId(2));
         assert_eq!(associations.opened_to(Protocol::Tcp, to), Some(id));
         assert_eq!(associations.opened_to(Protocol::Sctp, to), None);
         associations.remove(id);
-        assert_eq!((associations.opened_to(Protocol::Tcp, to), associations.opened_to_host.len()), (None, 0));
-        assert_eq!(associations.open(Protocol::Tcp, to, Time::ZERO), AssociationId(4), "never used again");
+        assert_eq!((associations.opened_to(Protocol::Tcp, to), associations.connecting_to_host.len()), (None, 0));
+        assert_eq!(
+            associations.open(Channel::Asap, Protocol::Tcp, to, Time::ZERO),
+            AssociationId(4),
+            "never used again"
+        );
     }
 
     #[test]
     fn opened_associations_are_limited_in_all_and_to_one_host() {
         let host: IpAddr = "192.0.2.1".parse().unwrap();
         let mut associations = Associations::default();
-        let ids: Vec<_> =
-            (0..64).map(|port| associations.open(Protocol::Tcp, (host, port).into(), Time::ZERO)).collect();
+        let ids: Vec<_> = (0..64)
+            .map(|port| associations.open(Channel::Asap, Protocol::Tcp, (host, port).into(), Time::ZERO))
+            .collect();
         assert!(!associations.may_open(host, 1000));
         assert!(!associations.may_open("::ffff:192.0.2.1".parse().unwrap(), 1000), "the same host");
         assert!(associations.may_open("192.0.2.2".parse().unwrap(), 65));

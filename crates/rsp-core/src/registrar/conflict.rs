@@ -32,7 +32,7 @@ pub(super) type Contenders = HashMap<Slot, Contender>;
 impl Registrar {
     /// Whether the registration is the registered PE's own.
     pub(super) fn may_replace(&self, slot: Slot, contender: &Contender) -> bool {
-        let Some(monitor) = self.monitors.get(slot) else { return true };
+        let Some(monitor) = self.monitors.get(slot) else { return self.may_come_from_peer(slot, contender) };
         monitor.association == contender.association
             || !self.associations.is_up(monitor.association)
             || self
@@ -42,17 +42,32 @@ impl Registrar {
                 .is_none_or(|element| overlap(&element.user_transport, &contender.pool_element.user_transport))
     }
 
+    /// The registrar that watches the registered PE cannot be asked in time. If it lives, the PE it knows must be the one that speaks here.
+    fn may_come_from_peer(&self, slot: Slot, contender: &Contender) -> bool {
+        let Some(element) = self.handlespace.element(slot) else { return true };
+        !self.enrp.peers.is_alive(element.home())
+            || decoded(element).is_none_or(|known| {
+                let new = &contender.pool_element;
+                overlap(&known.user_transport, &new.user_transport)
+                    || matches!((&known.user_transport, &new.user_transport), (UserTransport::Opaque(a), UserTransport::Opaque(b)) if a == b)
+                    || known.asap_transport.is_some() && known.asap_transport == new.asap_transport
+            })
+    }
+
     /// Asks the registered PE whether it is still there.
     pub(super) fn probe(&mut self, slot: Slot, contender: Contender, now: Time) {
         let association = contender.association;
+        if self.monitors.get(slot).is_none() {
+            return self.refuse_contention(contender, ErrorCause::NonUniquePeIdentifier);
+        }
         match self.contenders.get(&slot) {
             // Its own retransmission: the newer one is answered.
             Some(waiting) if waiting.association == association => {}
-            Some(_) => return self.refuse(contender, ErrorCause::NonUniquePeIdentifier),
+            Some(_) => return self.refuse_contention(contender, ErrorCause::NonUniquePeIdentifier),
             None => {
                 let Some(claimant) = self.associations.get_mut(association) else { return };
                 if claimant.conflicts >= MOST_CONFLICTS {
-                    return self.refuse(contender, ErrorCause::LackOfResources);
+                    return self.refuse_contention(contender, ErrorCause::LackOfResources);
                 }
                 claimant.conflicts += 1;
                 self.timers.set(Timer::ConflictProbe(slot), now + self.settings.conflict_probe_timeout);
@@ -76,7 +91,7 @@ impl Registrar {
     /// The registered PE lives.
     pub(super) fn refuse_contender(&mut self, slot: Slot) {
         if let Some(contender) = self.take_contender(slot) {
-            self.refuse(contender, ErrorCause::NonUniquePeIdentifier);
+            self.refuse_contention(contender, ErrorCause::NonUniquePeIdentifier);
         }
     }
 
@@ -108,7 +123,7 @@ impl Registrar {
         Some(contender)
     }
 
-    fn refuse(&mut self, contender: Contender, cause: ErrorCause) {
+    fn refuse_contention(&mut self, contender: Contender, cause: ErrorCause) {
         let Contender { association, pool_handle, pool_element, .. } = contender;
         self.reject_registration(association, pool_handle, pool_element.id, cause);
     }

@@ -34,6 +34,11 @@ impl Registrar {
                 return self.reject_deregistration(association, pool_handle, pe_id, cause);
             }
             self.metrics.deregistrations += 1;
+            // Only its home may say that a PE is gone: become that first.
+            if self.monitors.get(slot).is_none() {
+                self.handlespace.set_home(slot, self.id);
+                self.announce_pool_element(slot);
+            }
             self.remove_pool_element(slot, Removal::Deregistered, now);
         }
         self.answer_deregistration(association, pool_handle, pe_id, None);

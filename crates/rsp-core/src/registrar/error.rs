@@ -60,7 +60,7 @@ impl Registrar {
 
     /// Neither the peer nor the log hears of everything: two ends that do not understand each other would keep each other busy
     /// for ever.
-    fn may_complain(&mut self, association: AssociationId) -> bool {
+    pub(super) fn may_complain(&mut self, association: AssociationId) -> bool {
         let now = self.now;
         self.associations
             .get_mut(association)

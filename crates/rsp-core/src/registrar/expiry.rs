@@ -2,6 +2,7 @@
 //! The end of a registration: its life ran out, or the pool element is removed for another reason.
 
 use machine::Time;
+use rsp_wire::enrp::UpdateAction;
 use rsp_wire::{PeId, PoolHandle};
 
 use super::Registrar;
@@ -56,12 +57,24 @@ impl Registrar {
     pub(super) fn remove_pool_element(&mut self, slot: Slot, reason: Removal, now: Time) {
         let Some(element) = self.handlespace.element(slot) else { return };
         let (pool, pe) = (element.pool().handle(), element.id());
+        //= https://www.rfc-editor.org/rfc/rfc5353#section-3.3.2
+        //# When an existing PE is granted de-registration or is removed from its
+        //# handlespace for some other reasons (e.g., purging an unreachable PE,
+        //# see Section 3.5 in [RFC5352]), the ENRP server MUST use this
+        //# procedure to inform all its peers about the change just made.
+        let update = if element.home() == self.id { self.encode_update(slot, UpdateAction::DelPe) } else { None };
         self.handlespace.remove(slot);
+        self.end_contest(slot);
+        self.enrp.suggested.forget(slot);
+        self.unmark(slot);
         if let Some(monitor) = self.monitors.remove(slot) {
             self.detach(monitor.association, monitor.place);
         }
         self.metrics.count_removal(reason);
         self.changed(&pool, pe, Change::Removed(reason), now);
+        if let Some(update) = update {
+            self.announce_update(update);
+        }
         self.accept_contender(slot, now);
     }
 

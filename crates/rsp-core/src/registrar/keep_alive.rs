@@ -5,11 +5,11 @@ use machine::Time;
 use rsp_wire::asap::{EndpointKeepAlive, EndpointKeepAliveAck, Message};
 use rsp_wire::parameter::{Protocol, Transport};
 
-use super::Registrar;
 use super::associations::{Addresses, What};
 use super::event::{Event, IgnoreReason, Removal};
 use super::monitors::KeepAlive;
 use super::view::decoded;
+use super::{Channel, Registrar};
 use crate::association::{self, AssociationId, Request};
 use crate::handlespace::Slot;
 
@@ -46,32 +46,62 @@ impl Registrar {
     fn cut_off(&mut self, slot: Slot, now: Time) {
         let Some(element) = self.handlespace.element(slot) else { return };
         let (pool, pe) = (element.pool().handle(), element.id());
+        self.event(Event::PeCutOff { pool, pe });
+        if !self.reach(slot, now) {
+            self.remove_pool_element(slot, Removal::SendFailed, now);
+        }
+    }
+
+    /// Asks a pool element over a new association to its ASAP transport. Answers no if there is no room for one more.
+    pub(super) fn reach(&mut self, slot: Slot, now: Time) -> bool {
+        let Some(element) = self.handlespace.element(slot) else { return true };
         let asap_transport = decoded(element).and_then(|element| element.asap_transport);
         let Some((protocol, to)) = asap_transport.as_ref().and_then(destination) else {
-            return self.remove_pool_element(slot, Removal::SendFailed, now);
+            self.unreachable_place(slot, now);
+            return true;
         };
         let failed = self.monitors.get(slot).map(|monitor| monitor.association);
-        let opened = self.associations.opened_to(protocol, to[0]).filter(|opened| Some(*opened) != failed);
+        let usable = |opened: &AssociationId| {
+            let asap = self.associations.get(*opened).is_some_and(|it| it.channel == Channel::Asap);
+            Some(*opened) != failed && asap
+        };
+        let opened = self.associations.opened_to(protocol, to[0]).filter(usable);
         if opened.is_none() && !self.associations.may_open(to[0].ip(), self.settings.limits.connections_opened) {
-            return self.remove_pool_element(slot, Removal::SendFailed, now);
+            return false;
         }
-        self.event(Event::PeCutOff { pool, pe });
         let association = opened.unwrap_or_else(|| {
-            let association = self.associations.open(protocol, to[0], now);
+            let association = self.associations.open(Channel::Asap, protocol, to[0], now);
             self.request(association, Request::Connect { protocol, to });
             association
         });
         self.move_to(slot, association);
         if let Some(monitor) = self.monitors.get_mut(slot) {
             monitor.answered = false;
+            monitor.adopted = false;
             monitor.keep_alive = KeepAlive::Idle { next: now };
         }
         self.check(slot, now);
+        true
+    }
+
+    /// A pool element has told no place where it can be asked. One that has just been taken over gets the time to register by itself, as its
+    /// association with its home has ended, too.
+    fn unreachable_place(&mut self, slot: Slot, now: Time) {
+        match self.monitors.get_mut(slot) {
+            Some(monitor) if monitor.claimed => {
+                monitor.keep_alive = KeepAlive::Waiting { until: now + self.settings.enrp.max_time_last_heard };
+                self.monitors.reschedule(slot);
+            }
+            _ => self.remove_pool_element(slot, Removal::SendFailed, now),
+        }
     }
 
     /// Its association is gone, or took no keep-alive. Where it has answered it is worth one question elsewhere;
     /// where it never has, that was the question.
     pub(super) fn send_failed(&mut self, slot: Slot, now: Time) {
+        if self.lost_to_claimant(slot, now) {
+            return;
+        }
         if self.monitors.get(slot).is_some_and(|monitor| monitor.answered) {
             self.cut_off(slot, now);
         } else {
@@ -101,8 +131,13 @@ impl Registrar {
             return;
         };
         self.metrics.keep_alive_acks += 1;
+        if let Some(monitor) = self.monitors.get_mut(slot).filter(|monitor| monitor.claimed) {
+            monitor.claimed = false;
+            monitor.adopted = true;
+        }
         self.heard(slot, now);
         self.refuse_contender(slot);
+        self.confirmed(slot, now);
     }
 
     /// The pool element showed that it is alive.
@@ -131,7 +166,7 @@ impl Registrar {
     pub(super) fn keep_alive_timeout(&mut self, slot: Slot, until: Time, now: Time) {
         if self.was_asleep(until, now) {
             self.check_again(slot, now);
-        } else {
+        } else if !self.lost_to_claimant(slot, now) {
             self.remove_and_tell(slot, Removal::KeepAliveTimeout, now);
         }
     }
@@ -144,7 +179,7 @@ impl Registrar {
     fn send_keep_alive(&mut self, association: AssociationId, slot: Slot) {
         let Some(element) = self.handlespace.element(slot) else { return };
         let message = Message::EndpointKeepAlive(EndpointKeepAlive {
-            home: false,
+            home: self.monitors.get(slot).is_some_and(|monitor| monitor.claimed),
             server_id: self.id,
             pool_handle: element.pool().handle(),
             pe_id: Some(element.id()),

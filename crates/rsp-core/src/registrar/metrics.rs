@@ -48,14 +48,41 @@ pub struct Metrics {
     pub associations_refused: u64,
     /// Associations ended because the peer does not read.
     pub associations_aborted: u64,
+    /// ENRP messages sent.
+    pub enrp_sent: u64,
+    /// ENRP messages received.
+    pub enrp_received: u64,
+    /// ENRP_HANDLE_UPDATEs announced, however many peers there are.
+    pub updates_announced: u64,
+    /// ENRP_HANDLE_UPDATEs received.
+    pub updates_received: u64,
+    /// Messages of peers not obeyed.
+    pub peer_messages_refused: u64,
+    /// Peers found dead.
+    pub peers_dead: u64,
+    /// Peers taken over by this registrar.
+    pub takeovers: u64,
+    /// Downloads of a peer's PEs because checksums differed or updates were lost.
+    pub resynchronizations: u64,
+    /// Pages of the handlespace sent to peers.
+    pub pages_sent: u64,
+    /// Requests for the handlespace refused.
+    pub downloads_rejected: u64,
     /// PEs removed, in the order of [`Metrics::REMOVALS`].
-    pub removed: [u64; 5],
+    pub removed: [u64; 7],
 }
 
 impl Metrics {
     /// The reasons a PE is removed for, in the order of `removed`.
-    pub const REMOVALS: [Removal; 5] =
-        [Removal::Deregistered, Removal::Expired, Removal::KeepAliveTimeout, Removal::SendFailed, Removal::Reported];
+    pub const REMOVALS: [Removal; 7] = [
+        Removal::Deregistered,
+        Removal::Expired,
+        Removal::KeepAliveTimeout,
+        Removal::SendFailed,
+        Removal::Reported,
+        Removal::AtHome,
+        Removal::NotConfirmed,
+    ];
 
     pub(super) fn count_removal(&mut self, reason: Removal) {
         self.removed[reason as usize] += 1;

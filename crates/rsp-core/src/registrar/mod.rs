@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A registrar (ENRP server) towards pool elements and pool users: the server's side of ASAP, RFC 5352 §3. A file per procedure.
+//! A registrar (ENRP server): the server's side of ASAP (RFC 5352 §3) here, a file per procedure, and towards other registrars ENRP in [`enrp`].
 //!
 //! Events of associations come in, requests to associations go out; what happened is told as [`Event`]s and counted in
 //! [`Metrics`]. Nothing grows with what a peer sends beyond the [`Limits`](crate::config::Limits).
@@ -10,6 +10,7 @@ mod associations;
 mod conflict;
 mod deadlines;
 mod deregistration;
+mod enrp;
 mod error;
 mod event;
 mod expiry;
@@ -35,7 +36,8 @@ use rsp_wire::ServerId;
 use rsp_wire::parameter::Transport;
 
 pub use admission::{Action, may};
-pub use event::{Change, EndReason, Event, IgnoreReason, Removal};
+pub use enrp::{PeerState, PeerStatus, RegistrarStatus};
+pub use event::{Change, EndReason, Event, IgnoreReason, Refusal, Removal};
 pub use metrics::Metrics;
 pub use view::{ElementStatus, PoolPage, PoolStatus, Reached};
 
@@ -44,6 +46,7 @@ use crate::config::RegistrarSettings;
 use crate::handlespace::Handlespace;
 use associations::Associations;
 use conflict::Contenders;
+use enrp::Enrp;
 use monitors::Monitors;
 use server_announce::Announcements;
 use subscribers::Subscribers;
@@ -61,6 +64,7 @@ pub struct Registrar {
     subscribers: Subscribers,
     contenders: Contenders,
     announcements: Announcements,
+    enrp: Enrp,
     /// Associations to be ended before the registrar goes to sleep.
     to_end: Vec<(AssociationId, EndReason)>,
     timers: Timers<Timer>,
@@ -79,8 +83,10 @@ pub struct Registrar {
 pub enum Input {
     /// Something happened to an association. The shell draws odd identifiers for those it accepts.
     Association(AssociationId, association::Event),
-    /// A message came on the announcement channel.
+    /// A message came on a multicast channel.
     Announcement {
+        /// Which channel.
+        channel: Channel,
         /// Its sender.
         from: SocketAddr,
         /// The message.
@@ -90,6 +96,22 @@ pub enum Input {
     LocalAddresses(Vec<IpAddr>),
     /// Where ASAP is spoken here: what announcements say.
     AsapTransports(Vec<Transport>),
+    /// Where ENRP is spoken here: what presences say. An accepted association with one of these ports as its own is a registrar's, all others are
+    /// PEs' and PUs'.
+    EnrpTransports(Vec<Transport>),
+    /// The registrars an administrator names. To be given before the first timeout, and again when names have other addresses.
+    StaticPeers(Vec<SocketAddr>),
+    /// Give the PEs to other registrars and stop; [`Event::Left`] says when.
+    Leave,
+}
+
+/// What is spoken on an association or a multicast channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Channel {
+    /// With PEs and PUs; ASAP_SERVER_ANNOUNCE by multicast.
+    Asap,
+    /// With registrars; ENRP_PRESENCE by multicast.
+    Enrp,
 }
 
 /// What a registrar wants done.
@@ -97,8 +119,8 @@ pub enum Input {
 pub enum Effect {
     /// Do this to an association. The registrar draws even identifiers for those it opens.
     Association(AssociationId, association::Request),
-    /// Send this to the announcement channel.
-    Announce(Bytes),
+    /// Send this to a multicast channel.
+    Announce(Channel, Bytes),
     /// Something happened.
     Event(Event),
 }
@@ -108,7 +130,7 @@ impl Registrar {
     pub fn new(id: ServerId, settings: RegistrarSettings, local_addresses: Vec<IpAddr>, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let mut timers = Timers::new();
-        timers.set(Timer::ServerAnnounce, Time::ZERO);
+        timers.set(Timer::Startup, Time::ZERO);
         Registrar {
             id,
             handlespace: Handlespace::new(settings.limits, settings.wire.max_pool_handle, rng.next_u64()),
@@ -119,6 +141,7 @@ impl Registrar {
             subscribers: Subscribers::default(),
             contenders: Contenders::default(),
             announcements: Announcements::default(),
+            enrp: Enrp::default(),
             to_end: Vec::new(),
             timers,
             rng,
@@ -158,9 +181,13 @@ impl Machine for Registrar {
         self.now = self.now.max(now);
         match input {
             Input::Association(id, event) => self.association_event(id, event, now),
-            Input::Announcement { from: _, data } => self.announcement(data, now),
+            Input::Announcement { channel: Channel::Asap, from: _, data } => self.announcement(data, now),
+            Input::Announcement { channel: Channel::Enrp, from, data } => self.enrp_announcement(from, &data, now),
             Input::LocalAddresses(addresses) => self.local_addresses = addresses,
             Input::AsapTransports(transports) => self.announcements.transports = transports.into(),
+            Input::EnrpTransports(transports) => self.enrp.transports = transports,
+            Input::StaticPeers(addresses) => self.set_static_peers(addresses, now),
+            Input::Leave => self.leave(now),
         }
         self.end_associations(now);
     }
@@ -176,6 +203,14 @@ impl Machine for Registrar {
                 Timer::LoadUpdate(key) => self.subscribers.mark_changed(key),
                 Timer::ConflictProbe(slot) => self.probe_expired(slot, due, now),
                 Timer::Silence(association) => self.silence(association, now),
+                Timer::Startup => self.startup_due(now),
+                Timer::Heartbeat => self.heartbeat(now),
+                Timer::Peer(peer) => self.peer_due(peer, now),
+                Timer::Session(peer) => self.session_expired(peer),
+                Timer::Download(peer) => self.download_expired(peer, now),
+                Timer::Claims => self.claims_due(now),
+                Timer::Contest(slot) => self.end_contest(slot),
+                Timer::Leave => self.left(),
             }
         }
         self.end_associations(now);

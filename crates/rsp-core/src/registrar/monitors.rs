@@ -20,6 +20,10 @@ pub(super) struct Monitor {
     pub(super) place: u32,
     /// It has registered or answered over that association.
     pub(super) answered: bool,
+    /// It has registered over that association, or obeyed the H flag there: it believes we are its home.
+    pub(super) adopted: bool,
+    /// It is to be told that we are its home: keep-alives carry the H flag until it answers.
+    pub(super) claimed: bool,
     pub(super) keep_alive: KeepAlive,
     /// When its registration life ends; never is the end of time.
     pub(super) expires: Time,

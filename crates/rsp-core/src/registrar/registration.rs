@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use machine::Time;
 use rsp_wire::asap::{Message, Registration, RegistrationResponse};
-use rsp_wire::parameter::{ErrorCause, OperationError, PoolElement, Protocol, Transport, TransportUse, UserTransport};
+use rsp_wire::parameter::{
+    ErrorCause, OperationError, PoolElement, Protocol, RegistrationLife, Transport, TransportUse, UserTransport,
+};
 use rsp_wire::{PeId, PoolHandle};
 use smallvec::SmallVec;
 
@@ -26,6 +28,10 @@ pub(super) type Warnings = SmallVec<[ErrorCause; 1]>;
 impl Registrar {
     /// ASAP_REGISTRATION.
     pub(super) fn registration(&mut self, association: AssociationId, message: Registration, now: Time) {
+        if self.is_leaving() {
+            // No answer: it looks for another registrar.
+            return;
+        }
         let Registration { pool_handle, mut pool_element, .. } = message;
         // Registrars drop unknown parameters of a PE once their action bits have been obeyed.
         pool_element.unknown.clear();
@@ -69,14 +75,20 @@ impl Registrar {
                 Change::Updated(changes)
             }
         };
-        let expires = self.life_ends(&pool_element, now);
+        let expires = self.life_ends(pool_element.life, now);
         self.watch(registered.slot, association, expires, now);
+        self.unmark(registered.slot);
+        self.confirmed(registered.slot, now);
         self.refuse_contender(registered.slot);
         let error = (!warnings.is_empty()).then_some(OperationError(warnings));
         if error.is_some() {
             self.event(Event::RegistrationModified { pool: pool_handle.detach(), pe });
         }
         self.changed(&pool_handle, pe, change, now);
+        self.announce_pool_element(registered.slot);
+        if change == Change::Added {
+            self.suggest_takeover(registered.slot, pe);
+        }
         //= https://www.rfc-editor.org/rfc/rfc5352#section-3.1
         //# If the registration is
         //# accepted, the ENRP server MUST set the R flag in the
@@ -162,9 +174,9 @@ impl Registrar {
         Ok(warnings)
     }
 
-    /// When the life the element asks for ends.
-    fn life_ends(&self, element: &PoolElement, now: Time) -> Time {
-        match (u64::try_from(element.life.0), self.settings.wire.life_unit) {
+    /// When a life that begins now ends.
+    pub(super) fn life_ends(&self, life: RegistrationLife, now: Time) -> Time {
+        match (u64::try_from(life.0), self.settings.wire.life_unit) {
             (Err(_), _) => NEVER,
             (Ok(life), LifeUnit::Seconds) => now + Duration::from_secs(life),
             (Ok(life), LifeUnit::Milliseconds) => now + Duration::from_millis(life),
@@ -178,6 +190,7 @@ impl Registrar {
                 monitor.expires = expires;
                 // The counter of a pool element that registers again starts anew.
                 monitor.reports = None;
+                monitor.adopted = true;
                 let moves = monitor.association != association;
                 self.monitors.reschedule(slot);
                 self.heard(slot, now);
@@ -188,8 +201,17 @@ impl Registrar {
             None => {
                 let keep_alive = self.first_keep_alive(now);
                 let place = self.attach(slot, association);
-                let monitor =
-                    Monitor { association, place, answered: true, expires, keep_alive, heard: now, reports: None };
+                let monitor = Monitor {
+                    association,
+                    place,
+                    answered: true,
+                    adopted: true,
+                    claimed: false,
+                    expires,
+                    keep_alive,
+                    heard: now,
+                    reports: None,
+                };
                 self.monitors.insert(slot, monitor);
             }
         }

@@ -12,7 +12,7 @@ use rsp_wire::parameter::Transport;
 use smallvec::SmallVec;
 
 use super::timer::Timer;
-use super::{Effect, Registrar};
+use super::{Channel, Effect, Registrar};
 
 /// What is announced, and who else announces.
 #[derive(Debug, Default)]
@@ -33,11 +33,14 @@ impl Registrar {
     //# ENRP client channel, where N is the number of ENRP servers the server
     //# has found via receiving ASAP_SERVER_ANNOUNCE messages.
     pub(super) fn announce(&mut self, now: Time) {
+        if !self.settings.multicast || self.is_leaving() {
+            return;
+        }
         let transports = self.announcements.transports.clone();
         let announce = ServerAnnounce { server_id: self.id, transports, unknown: Vec::new() };
         if let Some(message) = self.encode(&Message::ServerAnnounce(announce)) {
             self.metrics.announcements += 1;
-            self.effects.push_back(Effect::Announce(message));
+            self.effects.push_back(Effect::Announce(Channel::Asap, message));
         }
         let outdated = self.announce_interval().saturating_mul(OUTDATED_AFTER);
         self.announcements.heard.retain(|_, heard| now.since(*heard) <= outdated);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The registrar's timers, except the one each pool element has (`deadlines.rs`).
 
+use rsp_wire::ServerId;
+
 use crate::association::AssociationId;
 use crate::handlespace::Slot;
 
@@ -15,4 +17,20 @@ pub(super) enum Timer {
     ConflictProbe(Slot),
     /// `give_up`: nothing came on a connection that has no heartbeat.
     Silence(AssociationId),
+    /// The current step of the initialization, RFC 5353 §3.2; MAX-TIME-NO-RESPONSE while a mentor is asked.
+    Startup,
+    /// PEER-HEARTBEAT-CYCLE, RFC 5353 §4.2, 30 s.
+    Heartbeat,
+    /// MAX-TIME-LAST-HEARD, RFC 5353 §4.2, 61 s; then MAX-TIME-NO-RESPONSE, 5 s; then what a takeover waits for.
+    Peer(ServerId),
+    /// A peer that downloads has not asked for the next page within MAX-TIME-NO-RESPONSE, RFC 5353 §3.2.3.
+    Session(ServerId),
+    /// A peer has not sent the next page within MAX-TIME-NO-RESPONSE, RFC 5353 §3.2.3.
+    Download(ServerId),
+    /// The next PEs taken over are asked.
+    Claims,
+    /// A claim to a PE of ours has been refused for long enough to be forgotten.
+    Contest(Slot),
+    /// `leave_timeout`: no more waiting for PEs handed over.
+    Leave,
 }

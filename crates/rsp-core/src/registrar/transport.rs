@@ -9,9 +9,10 @@ use rsp_wire::parameter::{ErrorCause, OperationError};
 use smallvec::smallvec;
 
 use super::associations::{Sent, What};
+use super::enrp::ppid_of;
 use super::event::{EndReason, Event, IgnoreReason};
 use super::timer::Timer;
-use super::{Effect, Registrar};
+use super::{Channel, Effect, Registrar};
 use crate::PPID_ASAP;
 use crate::association::{self, AssociationId, Heartbeat, LostReason, Mapping, Peer, Request};
 
@@ -62,8 +63,15 @@ impl Registrar {
                 return self.refuse_association(id);
             }
         }
+        let channel = self.associations.get(id).map_or_else(|| self.channel_of(&peer), |opened| opened.channel);
         self.event(Event::AssociationUp { association: id, peer: peer.clone() });
         match peer.mapping {
+            // Whether a registrar lives is for ENRP to find out.
+            Mapping::Tcp | Mapping::Sctp if channel == Channel::Enrp => {
+                let enrp = &self.settings.enrp;
+                let dead_after = (enrp.max_time_last_heard + enrp.max_time_no_response) * 2;
+                self.request(id, Request::Heartbeat(Heartbeat { interval: enrp.max_time_last_heard, dead_after }));
+            }
             // A pool user that is merely paused finds its subscriptions again: nothing hurries us to forget it.
             Mapping::Tcp | Mapping::Sctp => {
                 let heartbeat =
@@ -72,8 +80,17 @@ impl Registrar {
             }
             Mapping::PlainAsap => self.timers.set(Timer::Silence(id), now + self.settings.give_up),
         }
-        self.associations.up(id, peer, now);
-        self.send_waiting_keep_alives(id);
+        self.associations.up(id, channel, peer, now);
+        match channel {
+            Channel::Asap => self.send_waiting_keep_alives(id),
+            Channel::Enrp => self.enrp_up(id),
+        }
+    }
+
+    /// What an accepted association is for: the port that was connected to says so.
+    fn channel_of(&self, peer: &Peer) -> Channel {
+        let is_enrp = self.enrp.transports.iter().any(|transport| transport.port == peer.local.port());
+        if is_enrp && peer.mapping != Mapping::PlainAsap { Channel::Enrp } else { Channel::Asap }
     }
 
     /// One too many. It is told why; nothing is kept of it.
@@ -92,6 +109,16 @@ impl Registrar {
     fn message(&mut self, id: AssociationId, ppid: u32, data: Bytes, now: Time) {
         self.metrics.messages_received += 1;
         let is_within_rate = self.is_within_rate(id, now);
+        if self.associations.get(id).is_some_and(|sender| sender.channel == Channel::Enrp) {
+            self.metrics.enrp_received += 1;
+            if !is_within_rate {
+                // What a flood loses is found by the next audit.
+                self.metrics.requests_over_rate += 1;
+                self.ignore(id, IgnoreReason::RateLimit);
+                return;
+            }
+            return self.enrp_message(id, ppid, &data, now);
+        }
         if ppid != PPID_ASAP {
             self.ignore(id, IgnoreReason::PayloadProtocol(ppid));
             return;
@@ -180,6 +207,9 @@ impl Registrar {
             self.end_subscription(id, key);
         }
         self.forget_contenders_of(id);
+        if association.channel == Channel::Enrp {
+            return self.enrp_lost(id, association.registrar, now);
+        }
         for slot in association.pool_elements {
             self.accept_contender(slot, now);
             // Unless it has moved, or gone and left its slot to another.
@@ -200,7 +230,8 @@ impl Registrar {
                     }
                     Request::Close
                 }
-                EndReason::Silent => Request::Close,
+                EndReason::Silent | EndReason::NotAPeer | EndReason::Leaving => Request::Close,
+                EndReason::PeerDead => Request::Abort,
                 EndReason::PeerDoesNotRead => {
                     self.metrics.associations_aborted += 1;
                     Request::Abort
@@ -215,7 +246,9 @@ impl Registrar {
     /// An association opened by us is kept while it has pool elements or subscriptions.
     pub(super) fn end_if_idle(&mut self, id: AssociationId) {
         if self.associations.is_ours(id)
-            && self.associations.get(id).is_some_and(|it| it.pool_elements.is_empty() && it.subscriptions.is_empty())
+            && self.associations.get(id).is_some_and(|it| {
+                it.channel == Channel::Asap && it.pool_elements.is_empty() && it.subscriptions.is_empty()
+            })
         {
             self.to_end.push((id, EndReason::NoLongerNeeded));
         }
@@ -264,8 +297,8 @@ impl Registrar {
             return;
         }
         self.metrics.messages_sent += 1;
-        let token = sent.token();
-        self.request(id, Request::Send { stream: 0, ppid: PPID_ASAP, unordered: false, token, data });
+        let (token, ppid) = (sent.token(), ppid_of(association.channel));
+        self.request(id, Request::Send { stream: 0, ppid, unordered: false, token, data });
     }
 
     /// A message as bytes, if it has a form on the wire.

@@ -8,6 +8,7 @@ use rsp_wire::parameter::{Policy, PoolElement, Protocol, TransportUse};
 use rsp_wire::{PeId, PoolHandle};
 
 use super::Registrar;
+use super::enrp::claim::NOWHERE;
 use super::monitors::{KeepAlive, NEVER};
 use crate::association::{AssociationId, Peer};
 use crate::handlespace::{ElementView, PoolView};
@@ -45,7 +46,7 @@ pub struct ElementStatus {
     pub element: PoolElement,
     /// What is left of its registration life; `None` = for ever, or another registrar watches it.
     pub life_left: Option<Duration>,
-    /// How it is reached; `None` if another registrar watches it.
+    /// How it is reached; `None` if another registrar watches it, or did until a moment ago.
     pub reached: Option<Reached>,
 }
 
@@ -134,7 +135,7 @@ impl Registrar {
         Some(ElementStatus {
             element: decoded(element)?,
             life_left: monitor.filter(|it| it.expires != NEVER).map(|it| it.expires.since(now)),
-            reached: monitor.map(|it| Reached {
+            reached: monitor.filter(|it| it.association != NOWHERE).map(|it| Reached {
                 association: it.association,
                 up: self.associations.is_up(it.association),
                 keep_alive_pending: matches!(it.keep_alive, KeepAlive::Waiting { .. }),

@@ -3,12 +3,13 @@
 
 use std::error::Error;
 use std::fmt::Write;
+use std::time::Duration;
 
 use bytes::Bytes;
 use goldenscript::{Command, Context, Runner};
 use machine::association::{LostReason, Mapping, Peer, PeerIdentity, Request};
 use rsp_core::PPID_ASAP;
-use rsp_core::registrar::{Effect, Event, Input};
+use rsp_core::registrar::{Channel, Effect, Event, Input};
 use rsp_wire::asap::{
     Deregistration, EndpointKeepAliveAck, EndpointUnreachable, HandleResolution, Message, Registration, ServerAnnounce,
     message_type,
@@ -43,7 +44,10 @@ impl Script {
     fn command(&mut self, name: &str, arguments: &mut Arguments<'_>) -> Result<String> {
         if name == "settings" {
             self.announcements = arguments.flag("announcements");
-            self.harness = Some(RegistrarHarness::new(arguments.settings()?, arguments.addresses("local")?, 1));
+            let mut settings = arguments.settings()?;
+            settings.multicast = self.announcements;
+            settings.enrp.mentor_discovery_timeout = Duration::ZERO;
+            self.harness = Some(RegistrarHarness::new(settings, arguments.addresses("local")?, 1));
             return Ok(String::new());
         }
         let started = match &self.harness {
@@ -101,7 +105,7 @@ impl Script {
                 let server_id = arguments.server()?;
                 let announce = ServerAnnounce { server_id, transports: smallvec![], unknown: Vec::new() };
                 let data = Message::from(announce).to_bytes(Dialect::STANDARD)?;
-                harness.input(Input::Announcement { from: "192.0.2.200:3863".parse()?, data })
+                harness.input(Input::Announcement { channel: Channel::Asap, from: "192.0.2.200:3863".parse()?, data })
             }
             "listening" => harness.input(Input::AsapTransports(arguments.transports()?)),
             "local" => harness.input(Input::LocalAddresses(arguments.addresses("addresses")?)),
@@ -149,8 +153,8 @@ impl Script {
                 format!("-> {} heartbeat {:?}, dead after {:?}", id.0, heartbeat.interval, heartbeat.dead_after)
             }
             Effect::Association(id, request) => format!("-> {} {request:?}", id.0),
-            Effect::Announce(_) if !self.announcements => return Ok(None),
-            Effect::Announce(data) => format!("-> all {}", Message::decode(data)?.message),
+            Effect::Announce(Channel::Enrp, _) | Effect::Event(Event::Started { .. }) => return Ok(None),
+            Effect::Announce(Channel::Asap, data) => format!("-> all {}", Message::decode(data)?.message),
             Effect::Event(Event::AssociationUp { .. }) => return Ok(None),
             Effect::Event(event) => format!("   {event}"),
         }))

@@ -85,5 +85,7 @@ fn removal(reason: Removal) -> &'static str {
         Removal::KeepAliveTimeout => "keep_alive_timeout",
         Removal::SendFailed => "send_failed",
         Removal::Reported => "reported",
+        Removal::AtHome => "at_home",
+        Removal::NotConfirmed => "not_confirmed",
     }
 }

@@ -68,6 +68,40 @@ fn doc(name: &str) -> &'static str {
             "Whether a pool element may register addresses that are not its own. Needed behind address translation;\n\
              it lets anybody aim pool users at third parties."
         }
+        "multicast" => {
+            "Whether to speak on the multicast channels: announcements to pool elements and users, presence to registrars.\n\
+             Off, so that no registrar joins a stranger's scope by surprise."
+        }
+        "peer_heartbeat_cycle" => {
+            "Other registrars (ENRP, RFC 5353). All of a scope should have the same values.\n\
+             PEER-HEARTBEAT-CYCLE: time between two presences to all peers, spread by 12 %."
+        }
+        "max_time_last_heard" => "MAX-TIME-LAST-HEARD: a peer that is silent for so long is asked whether it lives.",
+        "max_time_no_response" => {
+            "MAX-TIME-NO-RESPONSE: a peer that has not answered for so long is dead; a mentor is given up; a takeover goes\n\
+             on without the missing acknowledgements."
+        }
+        "mentor_discovery_timeout" => "A registrar that has found no other one after so long starts alone.",
+        "mentor_retry" => "Pause before a busy mentor is asked again.",
+        "takeover_winner" => {
+            "Of two registrars that want to take over the same peer, which identifier wins: \"higher\" (RFC 5353) or\n\
+             \"lower\" (RSPLIB). All registrars of a scope must agree."
+        }
+        "takeover_stagger" => {
+            "Each registrar that would lose against another starts its takeover this much later, so that mostly one starts."
+        }
+        "takeover_expiry" => "Who was granted a takeover and has not enforced it after so long has given up.",
+        "claims_per_second" => "Pool elements taken over that are told per second.",
+        "takeover_suggestions" => {
+            "Suggest new pool elements to the registrar they fit best, and follow such suggestions. RSPLIB knows them, too."
+        }
+        "handle_table_page" => "Longest page in bytes when a peer downloads the handlespace.",
+        "resync_min_interval" => {
+            "Pause before the pool elements of a peer are asked for again because checksums still differ; doubled each time."
+        }
+        "leave_timeout" => "A registrar that stops waits so long for its pool elements to be with their new homes.",
+        "peers" => "Other registrars.",
+        "downloads" => "Registrars that download the handlespace at once; others are told to come again.",
         "life_unit" => "Unit of Registration Life on the wire: \"s\" (RFC 5354) or \"ms\" (RSPLIB).",
         "length_includes_padding" => {
             "Whether Message Length counts the padding of the last parameter, as RSPLIB's does."
@@ -80,7 +114,8 @@ fn doc(name: &str) -> &'static str {
         "subscriptions" => "Subscriptions of all pool users.",
         "associations" => "Associations opened by others.",
         "connections_opened" => {
-            "Associations opened by the registrar, to pool elements whose own was lost; no more than 64 to one address."
+            "Associations opened by the registrar, to pool elements whose own was lost or that were taken over; no more than\n\
+             64 at a time are being opened to one address."
         }
         "requests_per_second" => "Requests per second of one association; a burst may be twice as many.",
         "buffered_bytes" => "Bytes waiting for one peer; one that does not read them is cut off.",

@@ -9,18 +9,39 @@ pub(super) fn event(event: &Event) {
         Event::HandlespaceChanged { change: Change::Updated(changes), .. } if !changes.is_urgent() => {
             tracing::debug!("{event}");
         }
-        Event::HandlespaceChanged { .. } | Event::PeReported { .. } | Event::PeCutOff { .. } | Event::Paused { .. } => {
+        Event::HandlespaceChanged { .. }
+        | Event::PeReported { .. }
+        | Event::PeCutOff { .. }
+        | Event::Paused { .. }
+        | Event::Started { .. }
+        | Event::MentorBusy { .. }
+        | Event::PeerFound { .. }
+        | Event::PeerProbed { .. }
+        | Event::TakeoverStarted { .. }
+        | Event::TakeoverStopped { .. }
+        | Event::TakeoverYielded { .. }
+        | Event::TakenOver { .. }
+        | Event::Resynchronizing { .. }
+        | Event::Resynchronized { .. }
+        | Event::Left { .. } => {
             tracing::info!("{event}");
         }
         Event::AssociationRefused { .. }
         | Event::AssociationEnded { reason: EndReason::PeerDoesNotRead, .. }
         | Event::RegistrationRejected { .. }
         | Event::RegistrationModified { .. }
-        | Event::DeregistrationRejected { .. } => tracing::warn!("{event}"),
+        | Event::DeregistrationRejected { .. }
+        | Event::MentorFailed { .. }
+        | Event::IdentifierChanged { .. }
+        | Event::PeerDead { .. }
+        | Event::TakeoverRefused { .. }
+        | Event::UpdateRejected { .. }
+        | Event::PeerRefused { .. } => tracing::warn!("{event}"),
         Event::AssociationUp { .. }
         | Event::AssociationLost { .. }
         | Event::AssociationEnded { .. }
         | Event::MessageIgnored { .. }
+        | Event::PeGivenUp { .. }
         | Event::ErrorReceived { .. } => tracing::debug!("{event}"),
     }
 }

@@ -132,7 +132,7 @@ impl Shell {
                     log::event(&event);
                     self.news.tell(event);
                 }
-                Output::Effect(Effect::Announce(_)) => tracing::trace!("no announcement channel is configured"),
+                Output::Effect(Effect::Announce(..)) => tracing::trace!("no announcement channel is configured"),
                 Output::Wait(deadline) => return self.alarm.set(deadline),
             }
         }

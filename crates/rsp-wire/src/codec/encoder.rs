@@ -114,7 +114,8 @@ impl<'a> Encoder<'a> {
         self.out.put_u16(value);
     }
 
-    pub(crate) fn u32(&mut self, value: u32) {
+    /// Adds a fixed field.
+    pub fn u32(&mut self, value: u32) {
         self.out.put_u32(value);
     }
 

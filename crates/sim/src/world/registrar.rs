@@ -54,7 +54,7 @@ impl RegistrarProcess {
                 Output::Effect(Effect::Association(id, request)) => {
                     self.sockets.perform((Owner::Endpoint, id), request, self.config(), awake);
                 }
-                Output::Effect(Effect::Announce(_)) => {}
+                Output::Effect(Effect::Announce(..)) => {}
                 Output::Effect(Effect::Event(event)) => {
                     awake.dialogue.say(awake.now, || event.to_string());
                     self.events.push((awake.now, event));

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The peer list, RFC 5353 §3.4.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use machine::Time;
+use rsp_wire::parameter::{Protocol, Transport, TransportUse};
+use rsp_wire::{Checksum, ServerId};
+use smallvec::SmallVec;
+
+use super::audit::Audit;
+use super::handle_table::Session;
+use crate::association::{self, AssociationId};
+use crate::registrar::associations::Addresses;
+
+/// One other registrar.
+#[derive(Debug)]
+pub(in crate::registrar) struct Peer {
+    /// Where it is reached; empty if it is known only from what others say of its PEs.
+    pub(in crate::registrar) reached: Option<Reached>,
+    /// What we send to it on, connecting or up. What comes in over another association counts as well.
+    pub(in crate::registrar) link: Option<Link>,
+    //= https://www.rfc-editor.org/rfc/rfc5353#section-3.4.3
+    //# An ENRP server MUST keep an internal variable "peer_last_heard" for
+    //# each of its known peers
+    pub(in crate::registrar) last_heard: Time,
+    pub(in crate::registrar) state: PeerState,
+    /// The checksum it announced last.
+    pub(in crate::registrar) announced: Option<Checksum>,
+    pub(in crate::registrar) audit: Audit,
+    /// The copy of the handlespace it is downloading.
+    pub(in crate::registrar) session: Option<Session>,
+}
+
+/// What we send to a peer on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::registrar) struct Link {
+    pub(in crate::registrar) association: AssociationId,
+    pub(in crate::registrar) is_up: bool,
+}
+
+/// A transport and addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::registrar) struct Reached {
+    pub(in crate::registrar) protocol: association::Protocol,
+    pub(in crate::registrar) addresses: Addresses,
+}
+
+/// What is believed of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerState {
+    /// It lives.
+    Active,
+    /// It was silent or cut off and has been asked; it is dead if it does not answer by then.
+    Probed {
+        /// MAX-TIME-NO-RESPONSE from the question.
+        until: Time,
+        /// This registrar wants to take it over and waits for what we find.
+        on_behalf_of: Option<ServerId>,
+    },
+    /// It is dead, and we will take it over then unless another registrar does before.
+    Dead {
+        /// Those that win an arbitration against us go first.
+        start: Time,
+    },
+    /// We are taking it over.
+    TakenOver,
+    /// "Not active": another registrar is taking it over and has this long to finish.
+    Granted {
+        /// The initiator.
+        to: ServerId,
+        /// When it is considered to have given up.
+        until: Time,
+    },
+}
+
+impl Peer {
+    pub(in crate::registrar) fn new(reached: Option<Reached>, now: Time) -> Self {
+        Peer {
+            reached,
+            link: None,
+            last_heard: now,
+            state: PeerState::Active,
+            announced: None,
+            audit: Audit::default(),
+            session: None,
+        }
+    }
+
+    /// It is not believed to be dead.
+    pub(in crate::registrar) fn is_alive(&self) -> bool {
+        matches!(self.state, PeerState::Active | PeerState::Probed { .. })
+    }
+
+    /// The association messages go over, if it is up.
+    pub(in crate::registrar) fn up(&self) -> Option<AssociationId> {
+        self.link.filter(|link| link.is_up).map(|link| link.association)
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(in crate::registrar) struct Peers(BTreeMap<ServerId, Peer>);
+
+impl Peers {
+    pub(in crate::registrar) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(in crate::registrar) fn get(&self, id: ServerId) -> Option<&Peer> {
+        self.0.get(&id)
+    }
+
+    pub(in crate::registrar) fn get_mut(&mut self, id: ServerId) -> Option<&mut Peer> {
+        self.0.get_mut(&id)
+    }
+
+    pub(in crate::registrar) fn insert(&mut self, id: ServerId, peer: Peer) -> &mut Peer {
+        self.0.entry(id).or_insert(peer)
+    }
+
+    pub(in crate::registrar) fn remove(&mut self, id: ServerId) -> Option<Peer> {
+        self.0.remove(&id)
+    }
+
+    pub(in crate::registrar) fn iter(&self) -> impl Iterator<Item = (ServerId, &Peer)> {
+        self.0.iter().map(|(id, peer)| (*id, peer))
+    }
+
+    pub(in crate::registrar) fn iter_mut(&mut self) -> impl Iterator<Item = (ServerId, &mut Peer)> {
+        self.0.iter_mut().map(|(id, peer)| (*id, peer))
+    }
+
+    pub(in crate::registrar) fn is_alive(&self, id: ServerId) -> bool {
+        self.get(id).is_some_and(Peer::is_alive)
+    }
+
+    /// The associations all peers are reached over.
+    pub(in crate::registrar) fn links(&self) -> SmallVec<[AssociationId; 8]> {
+        self.0.values().filter_map(Peer::up).collect()
+    }
+
+    /// Peers that live and can be spoken to.
+    pub(in crate::registrar) fn reachable(&self) -> impl Iterator<Item = ServerId> + '_ {
+        self.iter().filter(|(_, peer)| peer.is_alive() && peer.up().is_some()).map(|(id, _)| id)
+    }
+}
+
+/// A peer an administrator names. Its identifier is unknown until it speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::registrar) struct StaticPeer {
+    pub(in crate::registrar) address: SocketAddr,
+    /// It is ourselves: the same list is given to all registrars.
+    pub(in crate::registrar) is_this_one: bool,
+    /// The last attempt to connect has failed.
+    pub(in crate::registrar) failed: bool,
+}
+
+/// Where a peer is reached, by its Server Information: the first transport we have.
+pub(in crate::registrar) fn reached(transports: &[Transport]) -> Option<Reached> {
+    transports.iter().find_map(|transport| {
+        let protocol = match transport.protocol {
+            Protocol::Sctp => association::Protocol::Sctp,
+            Protocol::Tcp => association::Protocol::Tcp,
+            Protocol::Dccp { .. } | Protocol::Udp | Protocol::UdpLite => return None,
+        };
+        let addresses: Addresses =
+            transport.addresses.iter().map(|address| (address.to_canonical(), transport.port).into()).collect();
+        (!addresses.is_empty() && transport.port != 0).then_some(Reached { protocol, addresses })
+    })
+}
+
+impl Reached {
+    /// As a transport of a Server Information parameter.
+    pub(in crate::registrar) fn transport(&self) -> Option<Transport> {
+        let protocol = match self.protocol {
+            association::Protocol::Sctp => Protocol::Sctp,
+            association::Protocol::Tcp => Protocol::Tcp,
+        };
+        let port = self.addresses.first()?.port();
+        let addresses = self.addresses.iter().map(|address| address.ip()).collect();
+        Some(Transport { protocol, port, transport_use: TransportUse::DATA_ONLY, addresses })
+    }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What an administrator sees of this registrar and its peers. Nothing here changes anything.
+
+use std::time::Duration;
+
+use machine::Time;
+use rsp_wire::{Checksum, ServerId};
+
+use super::peers::PeerState;
+use crate::association::Protocol;
+use crate::registrar::Registrar;
+use crate::registrar::associations::Addresses;
+
+/// This registrar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistrarStatus {
+    /// Server ID.
+    pub id: ServerId,
+    /// Initialization is complete.
+    pub started: bool,
+    /// It is handing its PEs over, or has.
+    pub leaving: bool,
+    /// PEs it is the home of.
+    pub owned: usize,
+    /// Their PE checksum.
+    pub checksum: Checksum,
+    /// PEs taken over that have not been told yet.
+    pub claims: usize,
+    /// Takeovers it has started and not enforced yet.
+    pub takeovers: usize,
+}
+
+/// Another registrar, as this one sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Server ID.
+    pub id: ServerId,
+    /// Where it is reached, as far as known.
+    pub reached: Option<(Protocol, Addresses)>,
+    /// There is an association to send on.
+    pub connected: bool,
+    /// What is believed of it.
+    pub state: PeerState,
+    /// Time since it was last heard.
+    pub silent_for: Duration,
+    /// PEs this registrar believes it is the home of.
+    pub owned: usize,
+    /// Their PE checksum.
+    pub checksum: Checksum,
+    /// The PE checksum it announced last.
+    pub announced: Option<Checksum>,
+    /// Its PEs are being downloaded because the checksums differ.
+    pub resynchronizing: bool,
+}
+
+impl PeerStatus {
+    /// Both believe the same of its PEs, as far as checksums tell.
+    pub fn agrees(&self) -> bool {
+        self.announced == Some(self.checksum)
+    }
+}
+
+impl Registrar {
+    /// This registrar.
+    pub fn status(&self) -> RegistrarStatus {
+        let sum = self.handlespace.sum_of(self.id);
+        RegistrarStatus {
+            id: self.id,
+            started: self.enrp.startup.is_done(),
+            leaving: self.is_leaving(),
+            owned: sum.pool_elements(),
+            checksum: sum.checksum(),
+            claims: self.enrp.claims.len(),
+            takeovers: self.enrp.takeovers.len(),
+        }
+    }
+
+    /// The others, by identifier.
+    pub fn peers(&self, now: Time) -> impl Iterator<Item = PeerStatus> + '_ {
+        self.enrp.peers.iter().map(move |(id, peer)| {
+            let sum = self.handlespace.sum_of(id);
+            PeerStatus {
+                id,
+                reached: peer.reached.as_ref().map(|it| (it.protocol, it.addresses.clone())),
+                connected: peer.up().is_some(),
+                state: peer.state,
+                silent_for: now.since(peer.last_heard),
+                owned: sum.pool_elements(),
+                checksum: sum.checksum(),
+                announced: peer.announced,
+                resynchronizing: peer.audit.running.is_some(),
+            }
+        })
+    }
+}
