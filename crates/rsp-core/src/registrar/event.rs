@@ -386,7 +386,7 @@ impl std::fmt::Display for Event {
                 write!(f, "PE {pe} of pool {pool} reported unreachable by {reporter}, {reports} so far")
             }
             Event::PeCutOff { pool, pe } => {
-                write!(f, "PE {pe} of pool {pool} has lost its association, asking over a new one")
+                write!(f, "PE {pe} of pool {pool} has lost its association")
             }
             Event::AssociationUp { association, peer } => {
                 write!(f, "association {} up", association.0)?;
