@@ -202,7 +202,8 @@ impl Registrar {
         if now >= self.enrp.startup.give_up || self.is_alone() || self.is_first() {
             return self.started(None, now);
         }
-        let retry = self.enrp.startup.busy.values().map(|(retry, _)| *retry).min();
+        // One whose time has come and that was not asked is out of reach.
+        let retry = self.enrp.startup.busy.values().map(|(retry, _)| *retry).filter(|retry| *retry > now).min();
         let give_up = self.enrp.startup.give_up;
         self.timers.set(Timer::Startup, retry.map_or(give_up, |retry| retry.min(give_up)));
     }
