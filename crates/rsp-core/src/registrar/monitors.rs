@@ -81,6 +81,11 @@ impl Monitors {
         self.by_slot.get_mut(slot.0 as usize)?.as_mut()
     }
 
+    /// There has never been one.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_slot.is_empty()
+    }
+
     pub(super) fn insert(&mut self, slot: Slot, monitor: Monitor) {
         let index = slot.0 as usize;
         if self.by_slot.len() <= index {

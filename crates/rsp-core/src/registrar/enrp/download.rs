@@ -126,7 +126,9 @@ impl Registrar {
     fn initial_entry(&mut self, pool: &PoolHandle, mut element: PoolElement, now: Time) {
         let Phase::Downloading { download, mentor } = &mut self.enrp.startup.phase else { return };
         let mentor = *mentor;
-        if let Some(slot) = self.handlespace.find(pool, element.id)
+        // Mostly nothing has changed meanwhile, and a hundred thousand need not be looked for.
+        if !(download.marked.is_empty() && self.monitors.is_empty())
+            && let Some(slot) = self.handlespace.find(pool, element.id)
             && (download.marked.contains(slot) || self.monitors.get(slot).is_some())
         {
             return;

@@ -21,6 +21,11 @@ impl Slots {
         }
     }
 
+    /// Nothing was ever put in.
+    pub(in crate::registrar) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(in crate::registrar) fn contains(&self, Slot(slot): Slot) -> bool {
         self.0.get(slot as usize / 64).is_some_and(|word| word & 1 << (slot % 64) != 0)
     }
