@@ -9,7 +9,7 @@ use machine::association::{Event, Heartbeat, LostReason, Mapping, Token};
 use tokio::net::TcpStream;
 
 use crate::tcp::TcpAssociation;
-use crate::{MAX_MESSAGE, Options, SendError, event};
+use crate::{MAX_MESSAGE, Options, Responder, SendError, event};
 
 /// An association. Nothing happens on it, neither reading nor writing nor heartbeats, unless [`next`](Self::next) is
 /// being awaited, so its owner does little else. What it sends between two calls leaves together in one write.
@@ -45,6 +45,14 @@ impl Association {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         match &mut self.transport {
             Transport::Tcp(tcp) => tcp.poll_next(cx),
+        }
+    }
+
+    /// As [`poll_next`](Self::poll_next) for a server of many: messages are shown to `responder` first, and after one read the others
+    /// have their turn, so pending does not mean that nothing more can be read. The runtime polls again.
+    pub fn poll_turn(&mut self, cx: &mut Context<'_>, responder: &mut Responder<'_>) -> Poll<Event> {
+        match &mut self.transport {
+            Transport::Tcp(tcp) => tcp.poll_turn(cx, responder),
         }
     }
 

@@ -14,12 +14,12 @@ use bytes::{BufMut, BytesMut};
 use machine::association::Event;
 use machine::{Output, Time};
 use socket2::SockRef;
-use tcp_mapping::{Connection, Role, SocketEnd};
+use tcp_mapping::{Connection, Responder, Role, SocketEnd};
 use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use crate::{Clock, Options, event};
+use crate::{Clock, Options, event, memory};
 
 /// One TCP connection that carries messages.
 #[derive(Debug)]
@@ -33,9 +33,10 @@ pub(crate) struct TcpAssociation {
     socket: Socket,
     /// A write failed. What can still be read is read before this is the end.
     write_failed: Option<io::ErrorKind>,
+    /// The beginning of something whose end has not come yet.
     input: BytesMut,
-    /// How much to read at once: grows while reads come back full, shrinks while they don't.
-    read_size: usize,
+    /// It has read since it was last pending, and in turns the others come first now.
+    had_turn: bool,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -70,7 +71,7 @@ impl TcpAssociation {
             socket,
             write_failed: None,
             input: BytesMut::new(),
-            read_size: SMALLEST_READ,
+            had_turn: false,
             timer: None,
         }
     }
@@ -78,6 +79,28 @@ impl TcpAssociation {
     /// Hands up what has happened; reads, writes and looks at the clock only when nothing is left to hand up, so that
     /// what the owner answers to several messages leaves in one write.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        let poll = self.poll(cx, &mut None);
+        self.release(poll.is_pending());
+        poll
+    }
+
+    /// As [`poll_next`](Self::poll_next), but shows messages to `responder` first, and reads only once before it is pending: a peer that
+    /// sends without end does not keep the others waiting.
+    pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>, responder: &mut Responder<'_>) -> Poll<Event> {
+        let poll = self.poll(cx, &mut Some(responder));
+        self.had_turn &= poll.is_ready();
+        self.release(poll.is_pending());
+        poll
+    }
+
+    /// An idle association keeps no memory for what it may have to say.
+    fn release(&mut self, is_idle: bool) {
+        if is_idle && let Some(memory) = self.connection.take_back() {
+            memory::give_back_output(memory);
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, responder: &mut Option<&mut Responder<'_>>) -> Poll<Event> {
         if self.connection.buffered() >= WRITE_AT_ONCE {
             self.flush();
         }
@@ -92,7 +115,7 @@ impl TcpAssociation {
                     }
                     return Poll::Ready(event::event(event, self.local, self.peer));
                 }
-                Output::Wait(deadline) => ready!(self.poll_progress(deadline, cx)),
+                Output::Wait(deadline) => ready!(self.poll_progress(deadline, cx, responder)),
             }
         }
     }
@@ -115,7 +138,12 @@ impl TcpAssociation {
 
     /// Connects, writes, reads, and lets a deadline pass, in this order; ready when the machine may have something new
     /// to say.
-    fn poll_progress(&mut self, deadline: Option<Time>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_progress(
+        &mut self,
+        deadline: Option<Time>,
+        cx: &mut Context<'_>,
+        responder: &mut Option<&mut Responder<'_>>,
+    ) -> Poll<()> {
         match &mut self.socket {
             Socket::Connecting(connecting) => {
                 if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
@@ -127,7 +155,7 @@ impl TcpAssociation {
                 }
             }
             Socket::Open(_) => {
-                if self.poll_write(cx) || self.poll_read(cx) {
+                if self.poll_write(cx) || ready!(self.poll_read(cx, responder)) {
                     return Poll::Ready(());
                 }
                 if let Some(kind) = self.write_failed {
@@ -140,7 +168,7 @@ impl TcpAssociation {
         let Some(deadline) = deadline else { return Poll::Pending };
         ready!(self.poll_timer(deadline, cx));
         // The runtime may not have told us yet of bytes that came while this process did not run.
-        if !self.read_directly() {
+        if !self.read_directly(responder) {
             self.connection.handle_timeout(self.clock.now());
         }
         Poll::Ready(())
@@ -160,43 +188,50 @@ impl TcpAssociation {
         self.connection.buffered() < before
     }
 
-    /// Reads once. Whether anything came, be it the end.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> bool {
-        let Socket::Open(stream) = &mut self.socket else { return false };
-        // Asked first, so that an association with nothing to read keeps no buffer for it.
+    /// Reads once. Whether anything came, be it the end; pending if it is the others' turn first.
+    fn poll_read(&mut self, cx: &mut Context<'_>, responder: &mut Option<&mut Responder<'_>>) -> Poll<bool> {
+        let Socket::Open(stream) = &self.socket else { return Poll::Ready(false) };
+        // Asked first, so that an association with nothing to read does nothing for it.
         if stream.poll_read_ready(cx).is_pending() {
-            return false;
+            return Poll::Ready(false);
         }
-        self.input.reserve(self.read_size);
-        let mut space = ReadBuf::uninit(self.input.spare_capacity_mut());
+        if responder.is_some() && std::mem::replace(&mut self.had_turn, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let most = if responder.is_some() { READ_PER_TURN } else { memory::READ };
+        let is_shared = self.input.is_empty();
+        let mut buffer = if is_shared { memory::input() } else { self.more_input() };
+        let Socket::Open(stream) = &mut self.socket else { return Poll::Ready(false) };
+        let room = buffer.spare_capacity_mut();
+        let most = most.min(room.len());
+        let mut space = ReadBuf::uninit(&mut room[..most]);
         // Unlike try_read() it knows that a short read has emptied the socket, and saves the one that would fail.
-        match Pin::new(stream).poll_read(cx, &mut space) {
-            Poll::Pending => {
-                self.release_input();
-                return false;
-            }
+        let result = Pin::new(stream).poll_read(cx, &mut space);
+        let count = space.filled().len();
+        // SAFETY: `space` is the spare capacity of `buffer`, and its first `count` bytes are filled.
+        unsafe { buffer.advance_mut(count) };
+        match &result {
+            Poll::Pending => {}
             Poll::Ready(Err(error)) => self.fail(error.kind()),
-            Poll::Ready(Ok(())) => match space.filled().len() {
-                0 => self.end(),
-                count => {
-                    // SAFETY: `space` is the spare capacity of `input`, and its first `count` bytes are filled.
-                    unsafe { self.input.advance_mut(count) };
-                    self.received(count);
-                }
-            },
+            Poll::Ready(Ok(())) if count == 0 => self.end(),
+            Poll::Ready(Ok(())) => self.received(&mut buffer, responder),
         }
-        true
+        self.keep_rest(buffer, is_shared);
+        Poll::Ready(result.is_ready())
     }
 
     /// Reads past the runtime, which learns of readiness only when it gets to ask for it. Whether anything came.
-    fn read_directly(&mut self) -> bool {
+    fn read_directly(&mut self, responder: &mut Option<&mut Responder<'_>>) -> bool {
         let Socket::Open(stream) = &self.socket else { return false };
-        let mut bytes = [0; SMALLEST_READ];
+        let mut bytes = [0; DIRECT_READ];
         match (&*SockRef::from(stream)).read(&mut bytes) {
             Ok(0) => self.end(),
             Ok(count) => {
-                self.input.extend_from_slice(&bytes[..count]);
-                self.received(count);
+                let mut buffer = std::mem::take(&mut self.input);
+                buffer.extend_from_slice(&bytes[..count]);
+                self.received(&mut buffer, responder);
+                self.keep_rest(buffer, false);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             Err(error) => self.fail(error.kind()),
@@ -204,20 +239,33 @@ impl TcpAssociation {
         true
     }
 
-    fn received(&mut self, count: usize) {
-        self.connection.received(&mut self.input, self.clock.now());
-        if count >= self.read_size {
-            self.read_size = (self.read_size * 2).min(LARGEST_READ);
-        } else if count < self.read_size / 4 {
-            self.read_size = (self.read_size / 2).max(SMALLEST_READ);
-        }
-        self.release_input();
+    /// What has come of something incomplete, with about as much room behind it: a peer that lets us wait makes us keep no more than it sent.
+    fn more_input(&mut self) -> BytesMut {
+        let mut buffer = std::mem::take(&mut self.input);
+        buffer.reserve(buffer.len().max(LEAST_ROOM));
+        buffer
     }
 
-    /// An idle association keeps no large buffer.
-    fn release_input(&mut self) {
-        if self.input.is_empty() && self.input.capacity() > SMALLEST_READ {
-            self.input = BytesMut::new();
+    /// What could not be dealt with yet is kept, apart from the thread's buffer if it lies there.
+    fn keep_rest(&mut self, buffer: BytesMut, is_shared: bool) {
+        if !is_shared {
+            self.input = if buffer.is_empty() { BytesMut::new() } else { buffer };
+            return;
+        }
+        self.input = BytesMut::from(&buffer[..]);
+        memory::give_back_input(buffer);
+    }
+
+    fn received(&mut self, buffer: &mut BytesMut, responder: &mut Option<&mut Responder<'_>>) {
+        let now = self.clock.now();
+        self.connection.lend(memory::output());
+        match responder {
+            None => self.connection.received(buffer, now),
+            Some(responder) => {
+                while self.connection.received_and_answered(buffer, now, *responder) {
+                    self.flush();
+                }
+            }
         }
     }
 
@@ -290,5 +338,11 @@ const WRITE_AT_ONCE: usize = 64 << 10;
 /// Pieces written together.
 const WRITE_SLICES: usize = 64;
 
-const SMALLEST_READ: usize = 4 << 10;
-const LARGEST_READ: usize = 64 << 10;
+/// Bytes read in one turn. Some hundred requests: what the others wait for meanwhile is less than a millisecond.
+const READ_PER_TURN: usize = 16 << 10;
+
+/// Room for what follows the beginning of something.
+const LEAST_ROOM: usize = 4 << 10;
+
+/// Bytes read past the runtime.
+const DIRECT_READ: usize = 4 << 10;

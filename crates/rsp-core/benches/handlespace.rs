@@ -111,7 +111,7 @@ fn resolve_three_of_many_pools() {
     report("resolve 3 of 10,000 pools of 10, encoded", 100_000, 1_000_000, |_| {
         out.clear();
         let handle = &handles[rng.below(10_000) as usize];
-        space.resolve(black_box(handle), how, &mut out).map_or(0, |count| count as u32 + u32::from(out[3]))
+        space.resolve(black_box(handle).as_bytes(), how, &mut out).map_or(0, |count| count as u32 + u32::from(out[3]))
     });
 }
 

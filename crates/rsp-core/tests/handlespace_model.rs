@@ -297,7 +297,7 @@ fn resolve(
 ) -> Result<(), TestCaseError> {
     let mut out = BytesMut::new();
     let how = Resolution { items, advance, accept_updates: true, max_message };
-    let count = space.resolve(&handle(pool), how, &mut out);
+    let count = space.resolve(handle(pool).as_bytes(), how, &mut out);
     let Some(entry) = model.0.get_mut(&pool) else {
         prop_assert!(count.is_none() && out.is_empty());
         return Ok(());

@@ -11,12 +11,14 @@
 //! then: poll_output() until Output::Wait(deadline), and write slices(..) while there are any
 //! ```
 
+mod at_once;
 mod config;
 mod event;
 mod inbound;
 mod liveness;
 mod outbound;
 mod output;
+mod streams;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -25,6 +27,7 @@ use bytes::{Bytes, BytesMut};
 use machine::association::{Heartbeat, Token};
 use machine::{Output, Time};
 
+pub use at_once::Responder;
 pub use config::{Config, Role};
 pub use event::{Event, Kind, LostReason, ProtocolError, SendError, SocketEnd};
 use inbound::Inbound;
@@ -84,19 +87,24 @@ impl Connection {
         if let State::Mapping { liveness, .. } = &mut self.state {
             liveness.heard(now);
         }
-        loop {
-            let progress = match self.state {
-                State::Opening { .. } => self.open(buffer, now),
-                State::Mapping { peer, .. } => self.take_chunk(buffer, peer),
-                State::Plain => self.take_plain(buffer),
-                State::Ended => return buffer.clear(),
-            };
-            match progress {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(reason) => self.end(reason),
+        while self.take_next(buffer, now) {}
+    }
+
+    /// Takes what comes next off `buffer`; `false` if nothing whole is left in it.
+    fn take_next(&mut self, buffer: &mut BytesMut, now: Time) -> bool {
+        let progress = match self.state {
+            State::Opening { .. } => self.open(buffer, now),
+            State::Mapping { peer, .. } => self.take_chunk(buffer, peer),
+            State::Plain => self.take_plain(buffer),
+            State::Ended => {
+                buffer.clear();
+                Ok(false)
             }
-        }
+        };
+        progress.unwrap_or_else(|reason| {
+            self.end(reason);
+            true
+        })
     }
 
     /// The socket ended. What it had received must have been handed in before.
@@ -228,10 +236,20 @@ impl Connection {
         self.output.written(count);
         if matches!(self.state, State::Plain) {
             while let Some(token) = self.outbound.pop_written(self.output.position()) {
-                self.events.push_back(Event::Delivered(token));
+                self.events.extend(token.map(Event::Delivered));
             }
         }
         self.end_if_done();
+    }
+
+    /// Lends memory for what is to be written; of use only while nothing waits. So an idle connection need not have any.
+    pub fn lend(&mut self, memory: BytesMut) {
+        self.output.lend(memory);
+    }
+
+    /// Takes that memory back, once all is written.
+    pub fn take_back(&mut self) -> Option<BytesMut> {
+        self.output.take_back()
     }
 
     /// Bytes to write.
@@ -292,7 +310,7 @@ impl Connection {
             Chunk::Init(_) => return Err(LostReason::Protocol(ProtocolError::SecondInit)),
             Chunk::Ack(AckChunk { tsn }) => {
                 let token = self.outbound.acked(tsn, self.output.position())?;
-                self.events.push_back(Event::Delivered(token));
+                self.events.extend(token.map(Event::Delivered));
                 self.end_if_done();
             }
             Chunk::Heartbeat(HeartbeatChunk { info }) => {
@@ -360,7 +378,7 @@ impl Connection {
         self.closing = None;
         self.output.clear();
         while let Some(token) = self.outbound.pop() {
-            self.events.push_back(Event::Undelivered(token));
+            self.events.extend(token.map(Event::Undelivered));
         }
         self.events.push_back(Event::Lost(reason));
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::chunk::{DATA, HEADER, Header, padded, put_header, put_padding};
-use crate::{ChunkError, InitFlags};
+use crate::{ChunkError, InitFlags, MAX_PAYLOAD};
 
 /// DATA: one message. The INIT of its direction says which of the three words after the first are there.
 ///
@@ -83,6 +83,21 @@ impl DataChunk {
     }
 }
 
+/// Fills in all that stands before user data of `len` bytes, ordered and on stream 0. `false` if no DATA chunk can carry so much, or so little.
+pub(crate) fn put_full_head(mut head: &mut [u8], (tsn, ssn): (u32, u16), ppid: u32, len: usize) -> bool {
+    if len == 0 || len > MAX_PAYLOAD {
+        return false;
+    }
+    head.put_u8(DATA);
+    head.put_u8(0);
+    head.put_u16((FULL_HEAD + len) as u16);
+    head.put_u32(tsn);
+    head.put_u16(0);
+    head.put_u16(ssn);
+    head.put_u32(ppid);
+    true
+}
+
 impl fmt::Display for DataChunk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DATA")?;
@@ -104,6 +119,9 @@ impl fmt::Display for DataChunk {
         write!(f, " ({} bytes)", self.data.len())
     }
 }
+
+/// Bytes before the user data if no field is left out.
+pub(crate) const FULL_HEAD: usize = HEADER + InitFlags::NONE.fields_len();
 
 /// The U bit.
 const UNORDERED: u8 = 0x04;

@@ -23,7 +23,9 @@ pub mod plain;
 
 pub use ack_chunk::AckChunk;
 pub use chunk::{Chunk, ChunkError, UnknownChunk};
-pub use connection::{Config, Connection, Event, Kind, LostReason, ProtocolError, Role, SendError, SocketEnd};
+pub use connection::{
+    Config, Connection, Event, Kind, LostReason, ProtocolError, Responder, Role, SendError, SocketEnd,
+};
 pub use data_chunk::DataChunk;
 pub use heartbeat_chunk::{HeartbeatAckChunk, HeartbeatChunk};
 pub use init_chunk::{InitChunk, InitFlags};

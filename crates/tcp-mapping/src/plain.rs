@@ -16,19 +16,22 @@ pub struct MessageLengthError(pub u16);
 
 /// Takes the next message, with its padding, out of `buffer`, or answers `None` while it is incomplete.
 pub fn take_message(buffer: &mut BytesMut) -> Result<Option<Bytes>, MessageLengthError> {
-    let Some(&[_, _, high, low]) = buffer.first_chunk::<4>() else { return Ok(None) };
+    let Some(whole) = whole_message(buffer)? else { return Ok(None) };
+    // Copied: ASAP messages are short, and must not keep the read buffer alive.
+    let message = Bytes::copy_from_slice(&buffer[..whole]);
+    buffer.advance(whole);
+    Ok(Some(message))
+}
+
+/// How many bytes the next message takes, with its padding; `None` while it is incomplete.
+pub(crate) fn whole_message(bytes: &[u8]) -> Result<Option<usize>, MessageLengthError> {
+    let Some(&[_, _, high, low]) = bytes.first_chunk::<4>() else { return Ok(None) };
     let length = u16::from_be_bytes([high, low]);
     if length < 4 {
         return Err(MessageLengthError(length));
     }
     let whole = padded(length.into());
-    if buffer.len() < whole {
-        return Ok(None);
-    }
-    // Copied: ASAP messages are short, and must not keep the read buffer alive.
-    let message = Bytes::copy_from_slice(&buffer[..whole]);
-    buffer.advance(whole);
-    Ok(Some(message))
+    Ok((whole <= bytes.len()).then_some(whole))
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ impl Handlespace {
 
     /// Where the PE `id` of pool `handle` is kept, if it is registered.
     pub fn find(&self, handle: &PoolHandle, id: PeId) -> Option<Slot> {
-        self.find_in(self.find_pool(handle)?, id)
+        self.find_in(self.find_pool(handle.as_bytes())?, id)
     }
 
     /// The PE at `slot`, if there is one.
@@ -115,7 +115,7 @@ impl Handlespace {
 
     /// The pool with this handle, if there is one.
     pub fn pool(&self, handle: &PoolHandle) -> Option<PoolView<'_>> {
-        Some(PoolView::new(self, &self.pools[self.find_pool(handle)?]))
+        Some(PoolView::new(self, &self.pools[self.find_pool(handle.as_bytes())?]))
     }
 
     /// All pools, in no particular order.
@@ -128,8 +128,7 @@ impl Handlespace {
         self.elements.iter().map(|(at, element)| ElementView::new(self, Slot(at), element))
     }
 
-    fn find_pool(&self, handle: &PoolHandle) -> Option<u32> {
-        let handle = handle.as_bytes();
+    fn find_pool(&self, handle: &[u8]) -> Option<u32> {
         self.by_handle.find(self.hash_handle(handle), |&pool| self.pools[pool].handle[..] == *handle).copied()
     }
 

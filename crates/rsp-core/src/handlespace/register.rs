@@ -82,7 +82,7 @@ impl Handlespace {
         home: ServerId,
     ) -> Result<Registered, ErrorCause> {
         let standing = self.check_values(handle, element)?;
-        match self.find_pool(handle) {
+        match self.find_pool(handle.as_bytes()) {
             None => self.register_in_new_pool(handle, element, home, standing),
             Some(pool) => {
                 self.pools[pool].kind.check(element)?;

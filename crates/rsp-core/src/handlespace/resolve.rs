@@ -41,14 +41,14 @@ pub struct Resolution {
 impl Handlespace {
     /// Chooses one PE of the pool and moves its order on.
     pub fn select_one(&mut self, handle: &PoolHandle) -> Option<Slot> {
-        let pool = self.find_pool(handle)?;
+        let pool = self.find_pool(handle.as_bytes())?;
         self.pools[pool].selector.select_one(&mut self.nodes, &mut self.rng)
     }
 
     /// Chooses at most `items` PEs of the pool, each once, in the order its policy says. Empty if there is no such pool.
     pub fn select(&mut self, handle: &PoolHandle, items: usize, advance: Advance) -> &[Slot] {
         self.picked.clear();
-        if let Some(pool) = self.find_pool(handle) {
+        if let Some(pool) = self.find_pool(handle.as_bytes()) {
             let selector = &mut self.pools[pool].selector;
             selector.order(&mut self.nodes, &mut self.rng, items, &mut self.picked);
             if advance == Advance::Yes {
@@ -60,11 +60,11 @@ impl Handlespace {
 
     /// Appends a whole ASAP_HANDLE_RESOLUTION_RESPONSE for the pool to `out` and answers how many PEs it holds, or `None`,
     /// and writes nothing, if there is no such pool. Of what does not fit into `max_message` nothing is written.
-    pub fn resolve(&mut self, handle: &PoolHandle, how: Resolution, out: &mut BytesMut) -> Option<usize> {
+    pub fn resolve(&mut self, handle: &[u8], how: Resolution, out: &mut BytesMut) -> Option<usize> {
         let pool = self.find_pool(handle)?;
         let mut message =
             Encoder::message(out, HANDLE_RESOLUTION_RESPONSE, if how.accept_updates { ACCEPT_UPDATES } else { 0 });
-        handle.encode(&mut message).expect("a known handle is no longer than the limit for handles");
+        PoolHandle::encode_bytes(handle, &mut message).expect("a known handle is no longer than the limit for handles");
 
         let max_message = how.max_message.min(MAX_MESSAGE);
         let room = max_message.saturating_sub(message.len());

@@ -88,7 +88,7 @@ fn a_pool_goes_with_its_last_pe_and_can_come_back_different() {
     let second = space.deregister(&echo(), PeId(2)).expect("it is there");
     assert!(second.last_of_pool);
     assert_eq!((space.pool_count(), space.element_count()), (0, 0));
-    assert_eq!(space.resolve(&echo(), all(9), &mut BytesMut::new()), None);
+    assert_eq!(space.resolve(echo().as_bytes(), all(9), &mut BytesMut::new()), None);
     space.register(&echo(), &pe(1, Policy::Random), HOME).expect("a new pool");
 }
 
@@ -161,7 +161,7 @@ fn an_answer_is_the_message_rsplib_would_write() {
     let mut space = space();
     space.register(&"Pool2".into(), &element, HOME).expect("new");
     let mut out = BytesMut::from(&b"before"[..]);
-    assert_eq!(space.resolve(&"Pool2".into(), all(3), &mut out), Some(1));
+    assert_eq!(space.resolve(b"Pool2", all(3), &mut out), Some(1));
     let expected = b"before\x06\0\0\x48\0\x09\0\x09Pool2\0\0\0\0\x08\0\x0c\0\0\0\x02\0\0\0\x07\
         \0\x0a\0\x2c\xbb\xbb\0\x02\x11\x11\x11\x11\0\x01\x5f\x90\0\x04\0\x10\x1b\xbe\0\x01\0\x01\0\x08\xc0\0\x02\x02\
         \0\x08\0\x0c\0\0\0\x02\0\0\0\x07";
@@ -175,13 +175,13 @@ fn no_answer_is_longer_than_a_message_may_be() {
         space.register(&echo(), &pe(id, Policy::RoundRobin), HOME).expect("consistent");
     }
     let mut out = BytesMut::new();
-    let items = space.resolve(&echo(), all(u32::MAX), &mut out).expect("known");
+    let items = space.resolve(echo().as_bytes(), all(u32::MAX), &mut out).expect("known");
     assert_eq!(items, (65_535 - 4 - 8 - 8) / 40);
     assert_eq!(out.len(), 20 + 40 * items);
     assert_eq!(usize::from(u16::from_be_bytes([out[2], out[3]])), out.len());
     out.clear();
     let how = Resolution { max_message: 100, ..all(u32::MAX) };
-    assert_eq!((space.resolve(&echo(), how, &mut out), out.len()), (Some(2), 100));
+    assert_eq!((space.resolve(echo().as_bytes(), how, &mut out), out.len()), (Some(2), 100));
 }
 
 #[test]
@@ -192,7 +192,11 @@ fn an_update_does_not_advance_the_order_and_an_answer_does() {
     }
     let mut first = |advance, accept_updates| {
         let mut out = BytesMut::new();
-        space.resolve(&echo(), Resolution { items: 1, advance, accept_updates, max_message: 65_535 }, &mut out);
+        space.resolve(
+            echo().as_bytes(),
+            Resolution { items: 1, advance, accept_updates, max_message: 65_535 },
+            &mut out,
+        );
         (out[1], out[27])
     };
     assert_eq!(first(Advance::No, false), (0, 1));

@@ -44,7 +44,7 @@ impl Ranked {
     }
 
     pub(super) fn order(&self, nodes: &Nodes, limit: usize, picked: &mut Vec<Slot>) {
-        picked.extend(self.rings.iter(nodes).take(limit));
+        self.rings.take(nodes, limit, picked);
     }
 
     /// Advances the head of each ring that `picked` touches by one; PEs with a degradation move to another ring instead.
@@ -54,7 +54,7 @@ impl Ranked {
             let node = nodes[slot];
             if node.weight > 0 {
                 self.degrade(nodes, slot);
-            } else if advanced != Some(node.rank) {
+            } else if advanced != Some(node.rank) && node.next != slot {
                 self.rings.set_head(node.rank, node.next);
                 advanced = Some(node.rank);
             }

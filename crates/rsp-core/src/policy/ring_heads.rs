@@ -96,6 +96,20 @@ impl<K: Ord + Copy + Default> RingHeads<K> {
         }
     }
 
+    /// Shows heads in the order of their keys for as long as `more` says `true`.
+    pub(super) fn visit(&self, mut more: impl FnMut(Slot) -> bool) {
+        match self {
+            RingHeads::Empty => {}
+            RingHeads::One(_, head) => _ = more(*head),
+            RingHeads::Many(blocks) => {
+                if !blocks.low.heads().iter().all(|head| more(*head)) {
+                    return;
+                }
+                _ = blocks.rest.values().all(|block| block.heads().iter().all(|head| more(*head)));
+            }
+        }
+    }
+
     /// Heads in the order of their keys.
     pub(super) fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
         let (one, blocks) = match self {

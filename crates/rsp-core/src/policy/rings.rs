@@ -66,6 +66,23 @@ impl<K: Ord + Copy + Default> Rings<K> {
         }
     }
 
+    /// Appends the first `limit` PEs to `picked`, as [`iter`](Self::iter) has them. Loops, since every resolution comes here.
+    pub(super) fn take(&self, nodes: &Nodes, limit: usize, picked: &mut Vec<Slot>) {
+        let mut left = limit;
+        self.heads.visit(|head| {
+            let mut slot = head;
+            while left > 0 {
+                picked.push(slot);
+                left -= 1;
+                slot = nodes[slot].next;
+                if slot == head {
+                    break;
+                }
+            }
+            left > 0
+        });
+    }
+
     /// All PEs: ring after ring, each from its head.
     pub(super) fn iter<'a>(&'a self, nodes: &'a Nodes) -> impl Iterator<Item = Slot> + 'a {
         self.heads.iter().flat_map(move |head| {

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::task::{Context, Poll, Waker};
 
 use machine::association::{Event, Request, Token};
-use net::Association;
+use net::{Association, Responder};
 
 /// An association and the waker of its task.
 #[derive(Debug)]
@@ -21,9 +21,9 @@ impl Link {
         Link { association: RefCell::new(association), waker: RefCell::default(), closed: Cell::new(false) }
     }
 
-    /// What happens next.
-    pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Event> {
-        let event = self.association.borrow_mut().poll_next(cx);
+    /// What happens next that `responder` does not deal with.
+    pub(super) fn poll_turn(&self, cx: &mut Context<'_>, responder: &mut Responder<'_>) -> Poll<Event> {
+        let event = self.association.borrow_mut().poll_turn(cx, responder);
         if event.is_pending() {
             match &mut *self.waker.borrow_mut() {
                 Some(waker) => waker.clone_from(cx.waker()),

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use machine::association::{AssociationId, Event, Request};
 use machine::{Machine, Output};
 use net::{Association, Clock, Listener, Options};
@@ -106,8 +107,11 @@ impl Shell {
 
     /// Hands the registrar all that has happened on an association, until nothing is left or it is gone.
     fn poll_link(self: &Rc<Self>, id: AssociationId, link: &Link, cx: &mut Context<'_>) -> Poll<()> {
+        let mut at_once = |now, ppid, message: &[u8], answer: &mut BytesMut| {
+            !link.is_closed() && self.registrar.borrow_mut().answer_at_once(id, ppid, message, now, answer)
+        };
         loop {
-            let event = ready!(link.poll_next(cx));
+            let event = ready!(link.poll_turn(cx, &mut at_once));
             let over = matches!(event, Event::Lost(_));
             if !link.is_closed() {
                 let mut registrar = self.registrar.borrow_mut();

@@ -66,6 +66,42 @@ impl MessageBody for HandleResolution {
     }
 }
 
+/// A request as it nearly always comes: no subscription, nothing unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsualResolution<'a> {
+    /// Pool Handle.
+    pub pool_handle: &'a [u8],
+    /// As in [`HandleResolution`].
+    pub items: Option<u32>,
+}
+
+impl<'a> UsualResolution<'a> {
+    /// Reads the one message in `bytes` where it lies, if it is such a request. For any other, and whenever in doubt, `None`: then
+    /// [`Message::decode`](super::Message::decode) says what it is.
+    pub fn read(bytes: &'a [u8]) -> Option<Self> {
+        let [message_type, flags, length @ ..] = *bytes.first_chunk::<4>()?;
+        let length = usize::from(u16::from_be_bytes(length));
+        if message_type != message_type::HANDLE_RESOLUTION || flags & SUBSCRIBE != 0 || length != bytes.len() {
+            return None;
+        }
+        let (pool_handle, option) = parameter(&bytes[4..], POOL_HANDLE)?;
+        if option.is_empty() {
+            return Some(UsualResolution { pool_handle, items: None });
+        }
+        let (items, rest) = parameter(option, parameter_type::HANDLE_RESOLUTION)?;
+        let items = u32::from_be_bytes(items.try_into().ok()?);
+        rest.is_empty().then_some(UsualResolution { pool_handle, items: Some(items) })
+    }
+}
+
+/// The value of the parameter `bytes` begins with, if it is of this type and not empty, and what follows its padding.
+fn parameter(bytes: &[u8], parameter_type: u16) -> Option<(&[u8], &[u8])> {
+    let [t1, t0, l1, l0] = *bytes.first_chunk::<4>()?;
+    let length = usize::from(u16::from_be_bytes([l1, l0]));
+    let value = bytes.get(4..length).filter(|value| !value.is_empty())?;
+    (u16::from_be_bytes([t1, t0]) == parameter_type).then_some((value, bytes.get(length.next_multiple_of(4)..)?))
+}
+
 impl HandleResolution {
     /// Items of option 0x803f: as many as possible.
     pub const ALL_ITEMS: u32 = 0xffff_ffff;

@@ -28,7 +28,7 @@ pub use endpoint_keep_alive::EndpointKeepAlive;
 pub use endpoint_keep_alive_ack::EndpointKeepAliveAck;
 pub use endpoint_unreachable::EndpointUnreachable;
 pub use error::Error;
-pub use handle_resolution::HandleResolution;
+pub use handle_resolution::{HandleResolution, UsualResolution};
 pub use handle_resolution_response::HandleResolutionResponse;
 pub use registration::Registration;
 pub use registration_response::RegistrationResponse;

@@ -28,8 +28,16 @@ impl PoolHandle {
     /// # Errors
     /// If it does not fit 16 bits of length.
     pub fn encode(&self, out: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        Self::encode_bytes(self.as_bytes(), out)
+    }
+
+    /// Appends a handle of these bytes as a parameter.
+    ///
+    /// # Errors
+    /// As [`PoolHandle::encode`].
+    pub fn encode_bytes(handle: &[u8], out: &mut Encoder<'_>) -> Result<(), EncodeError> {
         out.parameter(POOL_HANDLE, |out| {
-            out.bytes(self.as_bytes());
+            out.bytes(handle);
             Ok(())
         })
     }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sending: numbers for our DATA, and the peer's ACKs of it (draft §3.2, §3.4).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use machine::association::Token;
 
 use super::output::OutputQueue;
+use super::streams::StreamNumbers;
 use super::{ProtocolError, SendError};
 use crate::chunk::put_padding;
 use crate::{DataChunk, InitFlags, MAX_PAYLOAD};
@@ -16,21 +17,21 @@ use crate::{DataChunk, InitFlags, MAX_PAYLOAD};
 pub(super) struct Outbound {
     flags: InitFlags,
     pub(super) next_tsn: u32,
-    /// The next stream sequence number of each stream in use.
-    pub(super) next_ssn: HashMap<u16, u16>,
+    pub(super) streams: StreamNumbers,
     unacked: VecDeque<Sent>,
 }
 
 #[derive(Debug)]
 struct Sent {
-    token: Token,
+    /// None if nobody waits to hear what became of it.
+    token: Option<Token>,
     /// Where its last byte stands in the stream.
     end: u64,
 }
 
 impl Outbound {
     pub(super) fn new(flags: InitFlags) -> Self {
-        Outbound { flags, next_tsn: 0, next_ssn: HashMap::new(), unacked: VecDeque::new() }
+        Outbound { flags, next_tsn: 0, streams: StreamNumbers::default(), unacked: VecDeque::new() }
     }
 
     /// Queues a DATA chunk.
@@ -57,7 +58,7 @@ impl Outbound {
         let len = chunk.data.len();
         output.push_payload(chunk.data);
         // Before the padding: a peer may acknowledge when the message is whole.
-        self.unacked.push_back(Sent { token, end: output.end() });
+        self.unacked.push_back(Sent { token: Some(token), end: output.end() });
         output.push(|out| put_padding(out, len));
         Ok(())
     }
@@ -68,13 +69,31 @@ impl Outbound {
         let len = data.len();
         output.push_payload(data);
         output.push(|out| put_padding(out, len));
-        self.unacked.push_back(Sent { token, end: output.end() });
+        self.unacked.push_back(Sent { token: Some(token), end: output.end() });
         Ok(())
     }
 
-    /// The peer acknowledges the oldest DATA: answers its token.
-    pub(super) fn acked(&mut self, tsn: Option<u32>, written: u64) -> Result<Token, ProtocolError> {
-        let expected = self.next_tsn.wrapping_sub(self.unacked.len() as u32);
+    /// TSN and stream sequence number of the next message on stream 0.
+    pub(super) fn next_on_stream_0(&self) -> (u32, u16) {
+        (self.next_tsn, self.streams.zero)
+    }
+
+    /// A message was queued with these numbers, and nobody waits for its fate. It ends there in the stream.
+    pub(super) fn sent_at_once(&mut self, end: u64) {
+        self.next_tsn = self.next_tsn.wrapping_add(1);
+        self.streams.zero = self.streams.zero.wrapping_add(1);
+        self.unacked.push_back(Sent { token: None, end });
+    }
+
+    /// Takes an ACK if it is of a message whose fate nobody waits for. Whether it was.
+    pub(super) fn acked_silently(&mut self, tsn: u32, written: u64) -> bool {
+        tsn == self.oldest_tsn()
+            && self.unacked.pop_front_if(|sent| sent.token.is_none() && sent.end <= written).is_some()
+    }
+
+    /// The peer acknowledges the oldest DATA: answers its token, if it has one.
+    pub(super) fn acked(&mut self, tsn: Option<u32>, written: u64) -> Result<Option<Token>, ProtocolError> {
+        let expected = self.oldest_tsn();
         if let Some(got) = tsn.filter(|got| *got != expected) {
             return Err(ProtocolError::AckTsn { expected, got });
         }
@@ -82,12 +101,12 @@ impl Outbound {
     }
 
     /// The oldest message, if all of it is written.
-    pub(super) fn pop_written(&mut self, written: u64) -> Option<Token> {
+    pub(super) fn pop_written(&mut self, written: u64) -> Option<Option<Token>> {
         self.unacked.pop_front_if(|sent| sent.end <= written).map(|sent| sent.token)
     }
 
     /// The oldest message, for good.
-    pub(super) fn pop(&mut self) -> Option<Token> {
+    pub(super) fn pop(&mut self) -> Option<Option<Token>> {
         self.unacked.pop_front().map(|sent| sent.token)
     }
 
@@ -95,11 +114,16 @@ impl Outbound {
         self.unacked.len()
     }
 
+    /// The TSN of the oldest message not acknowledged, or the next one's.
+    fn oldest_tsn(&self) -> u32 {
+        self.next_tsn.wrapping_sub(self.unacked.len() as u32)
+    }
+
     fn number(&mut self, stream: u16, unordered: bool) -> u16 {
         if unordered {
             return 0;
         }
-        let next = self.next_ssn.entry(stream).or_default();
+        let next = self.streams.next_of(stream);
         let ssn = *next;
         *next = ssn.wrapping_add(1);
         ssn

@@ -36,11 +36,27 @@ impl OutputQueue {
         self.len += self.tail.len() - before;
     }
 
+    /// Appends what `put` writes if it says `true`, else nothing.
+    pub(super) fn push_if(&mut self, put: impl FnOnce(&mut BytesMut) -> bool) -> bool {
+        let before = self.tail.len();
+        let keep = put(&mut self.tail);
+        if !keep {
+            self.tail.truncate(before);
+        }
+        self.len += self.tail.len() - before;
+        keep
+    }
+
+    /// Of what was pushed last, so many bytes are of chunks that nobody's window bounds.
+    pub(super) fn count_control(&mut self, bytes: usize) {
+        self.control.newer += bytes;
+    }
+
     /// As [`push`](Self::push), for chunks that nobody's window bounds.
     pub(super) fn push_control(&mut self, put: impl FnOnce(&mut BytesMut)) {
         let before = self.len;
         self.push(put);
-        self.control.newer += self.len - before;
+        self.count_control(self.len - before);
     }
 
     /// Appends a payload.
@@ -80,9 +96,6 @@ impl OutputQueue {
             self.blocks.pop_front();
         }
         self.tail.advance(count);
-        if self.is_empty() && self.tail.capacity() > GATHER_BELOW {
-            self.tail = BytesMut::new();
-        }
         if self.written >= self.control.older_end {
             let newer = std::mem::take(&mut self.control.newer);
             self.control = ControlBytes { older: newer, older_end: self.end(), newer: 0 };
@@ -111,6 +124,18 @@ impl OutputQueue {
     /// Position in the stream up to which everything is written.
     pub(super) fn position(&self) -> u64 {
         self.written
+    }
+
+    /// Memory to gather short pieces in, if there is none yet.
+    pub(super) fn lend(&mut self, memory: BytesMut) {
+        if self.tail.capacity() == 0 {
+            self.tail = memory;
+        }
+    }
+
+    /// Takes its memory back once all is written.
+    pub(super) fn take_back(&mut self) -> Option<BytesMut> {
+        self.is_empty().then(|| std::mem::take(&mut self.tail))
     }
 
     /// Nothing more will be written.

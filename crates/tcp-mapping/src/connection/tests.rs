@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Two connections, or one and a hostile peer, without sockets.
 
+mod at_once;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -166,8 +168,8 @@ fn numbers_wrap_around() {
     a.outbound.next_tsn = u32::MAX - 1;
     b.inbound.next_sequence = u64::from(u32::MAX) - 1;
     b.inbound.acknowledged = b.inbound.next_sequence;
-    a.outbound.next_ssn.insert(5, u16::MAX);
-    b.inbound.next_ssn.insert(5, u16::MAX);
+    *a.outbound.streams.next_of(5) = u16::MAX;
+    *b.inbound.streams.next_of(5) = u16::MAX;
     let first = b.inbound.next_sequence;
     for token in 0..4 {
         a.send(5, 0, false, Token(token), Bytes::from_static(b"m")).unwrap();
@@ -179,7 +181,7 @@ fn numbers_wrap_around() {
     }
     pass(&mut b, &mut a);
     assert_eq!(events(&mut a), [0, 1, 2, 3].map(|n| Event::Delivered(Token(n))));
-    assert_eq!((a.outbound.next_tsn, a.outbound.next_ssn[&5]), (2, 3));
+    assert_eq!((a.outbound.next_tsn, *a.outbound.streams.next_of(5)), (2, 3));
 }
 
 #[test]
