@@ -7,9 +7,9 @@ use rsp_wire::PoolHandle;
 use rsp_wire::asap::{HandleResolution, HandleResolutionResponse, Message, UsualResolution};
 use rsp_wire::parameter::ErrorCause;
 
-use super::Registrar;
 use super::admission::{Action, admit};
 use super::associations::{Sent, What};
+use super::{Channel, Registrar};
 use crate::PPID_ASAP;
 use crate::association::AssociationId;
 use crate::handlespace::{Advance, Resolution};
@@ -30,8 +30,11 @@ impl Registrar {
     ) -> bool {
         let Some(UsualResolution { pool_handle, items }) = UsualResolution::read(message) else { return false };
         let items = self.items(items);
-        let Some(association) = self.associations.get_mut(id).filter(|_| ppid == PPID_ASAP) else { return false };
-        let Some(peer) = association.peer() else { return false };
+        let Some(association) = self.associations.get_mut(id) else { return false };
+        let Some(peer) = association.peer().filter(|_| ppid == PPID_ASAP && association.channel == Channel::Asap)
+        else {
+            return false;
+        };
         if admit(peer, Action::Resolve).is_err() || !association.subscriptions.is_empty() {
             return false;
         }
