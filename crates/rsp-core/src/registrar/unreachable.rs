@@ -3,15 +3,20 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use bytes::Bytes;
 use machine::Time;
-use rsp_wire::asap::EndpointUnreachable;
+use rsp_wire::ServerId;
+use rsp_wire::asap::{EndpointUnreachable, Message};
 use smallvec::SmallVec;
 
-use super::Registrar;
 use super::admission::{Action, admit};
+use super::associations::{Sent, What};
 use super::event::{Event, IgnoreReason, Removal};
 use super::monitors::Reports;
-use crate::association::AssociationId;
+use super::{Channel, Registrar};
+use crate::PPID_ASAP;
+use crate::association::{AssociationId, Request};
+use crate::handlespace::Slot;
 
 impl Registrar {
     /// ASAP_ENDPOINT_UNREACHABLE. One per reporter address and `bad_report_window` counts: a single pool user cannot evict
@@ -28,7 +33,9 @@ impl Registrar {
             self.ignore(association, IgnoreReason::UnknownPoolElement);
             return;
         };
-        let Some(monitor) = self.monitors.get_mut(slot) else { return };
+        let Some(monitor) = self.monitors.get_mut(slot) else {
+            return self.forward_report(association, slot, report);
+        };
         self.metrics.unreachable_reports += 1;
         let window = self.settings.bad_report_window;
         let reports = match &mut monitor.reports {
@@ -61,6 +68,32 @@ impl Registrar {
         // But for one that does not count and a PE that has just shown that it lives, or anybody could have us ask it without end.
         if counts || !heard_lately {
             self.check(slot, now);
+        }
+    }
+}
+
+impl Registrar {
+    /// A pool element of another registrar: its home is the one to ask it. The report goes there as it is, as ASAP over the association
+    /// with that registrar, and counts once however many pool users of ours say so.
+    fn forward_report(&mut self, reporter: AssociationId, slot: Slot, report: EndpointUnreachable) {
+        let home = self.handlespace.element(slot).map(|element| element.home());
+        let is_user = self.associations.get(reporter).is_some_and(|it| it.channel == Channel::Asap);
+        let Some(link) = home.filter(|_| is_user).and_then(|home| self.link_of(home)) else { return };
+        if self.may_complain(reporter)
+            && let Some(data) = self.encode(&report.into())
+        {
+            self.metrics.messages_sent += 1;
+            let token = Sent { length: data.len(), what: What::Answer }.token();
+            self.request(link, Request::Send { stream: 0, ppid: PPID_ASAP, unordered: false, token, data });
+        }
+    }
+
+    /// What a registrar says in ASAP: that pool users of its own report a pool element of ours.
+    pub(super) fn asap_from_peer(&mut self, association: AssociationId, data: &Bytes, now: Time) {
+        let is_peer = self.associations.get(association).is_some_and(|it| it.registrar != ServerId::NONE);
+        match Message::decode(data).map(|decoded| decoded.message) {
+            Ok(Message::EndpointUnreachable(report)) if is_peer => self.endpoint_unreachable(association, report, now),
+            _ => drop(self.ignore(association, IgnoreReason::PayloadProtocol(PPID_ASAP))),
         }
     }
 }

@@ -60,6 +60,9 @@ pub(super) struct Enrp {
 impl Registrar {
     /// A message came over an association with a registrar.
     pub(super) fn enrp_message(&mut self, id: AssociationId, ppid: u32, data: &Bytes, now: Time) {
+        if ppid == PPID_ASAP {
+            return self.asap_from_peer(id, data, now);
+        }
         if ppid != PPID_ENRP {
             self.ignore(id, IgnoreReason::PayloadProtocol(ppid));
             return;
