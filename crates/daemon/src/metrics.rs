@@ -49,6 +49,16 @@ impl Sample {
         let values = values.into_iter().map(|(value, count)| (value.into(), count)).collect();
         Sample { name, help, kind: MetricType::Counter, value: Value::ByLabel(label, values) }
     }
+
+    /// Gauges told apart by a label.
+    pub fn gauges<V: Into<String>>(
+        name: &'static str,
+        help: &'static str,
+        label: &'static str,
+        values: impl IntoIterator<Item = (V, u64)>,
+    ) -> Self {
+        Sample { kind: MetricType::Gauge, ..Sample::counters(name, help, label, values) }
+    }
 }
 
 /// The text of all samples, each name after `rserpool_`.
@@ -100,6 +110,7 @@ mod tests {
             Sample::gauge("pools", "Pools", 3),
             Sample::counter("messages_received", "Messages received", 7),
             Sample::counters("resolutions", "Handle resolutions", "result", [("found", 5), ("unknown", 2)]),
+            Sample::gauges("peer_alive", "Whether a peer is alive", "peer", [("0x00000007", 1)]),
         ];
         let expected = "\
 # HELP rserpool_pools Pools
@@ -112,6 +123,9 @@ rserpool_messages_received_total 7
 # TYPE rserpool_resolutions counter
 rserpool_resolutions_total{result=\"found\"} 5
 rserpool_resolutions_total{result=\"unknown\"} 2
+# HELP rserpool_peer_alive Whether a peer is alive
+# TYPE rserpool_peer_alive gauge
+rserpool_peer_alive{peer=\"0x00000007\"} 1
 # EOF
 ";
         assert_eq!(encode(samples).unwrap(), expected);

@@ -22,7 +22,7 @@ pub use association::Association;
 pub use associations::Associations;
 pub use clock::Clock;
 pub use interfaces::host_addresses;
-pub use listener::{BindError, Listener};
+pub use listener::{BindError, Listener, ReservedPort};
 pub use multicast::{Multicast, MulticastChannel, MulticastError, MulticastOptions};
 pub use options::Options;
 pub use tcp_mapping::{MAX_MESSAGE, MAX_PAYLOAD, Responder, SendError};

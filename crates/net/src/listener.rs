@@ -20,6 +20,14 @@ pub struct Listener {
     options: Options,
 }
 
+/// A TCP port that is ours and refuses connections, until it is listened on.
+#[derive(Debug)]
+pub struct ReservedPort {
+    socket: Socket,
+    address: SocketAddr,
+    options: Options,
+}
+
 /// Why an address could not be listened on, and what to do.
 #[derive(Debug, Error)]
 pub enum BindError {
@@ -46,12 +54,7 @@ impl Listener {
     /// Listens on `address`; port 0 means any free one. `[::]` takes IPv4 too. `options` are those of the associations
     /// accepted. Must be called inside the runtime.
     pub fn bind(address: SocketAddr, options: Options) -> Result<Self, BindError> {
-        listen(address).map(|(inner, local)| Listener { inner, local, options }).map_err(|error| match error.kind() {
-            io::ErrorKind::AddrInUse => BindError::InUse(address),
-            io::ErrorKind::AddrNotAvailable => BindError::NotOurs(address),
-            io::ErrorKind::PermissionDenied => BindError::NotAllowed(address),
-            _ => BindError::Other { address, error },
-        })
+        ReservedPort::bind(address, options)?.listen()
     }
 
     /// The next association. Dropping the future loses none.
@@ -85,7 +88,46 @@ impl Listener {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+impl ReservedPort {
+    /// Takes the address; port 0 means any free one. `[::]` takes IPv4 too.
+    pub fn bind(address: SocketAddr, options: Options) -> Result<Self, BindError> {
+        let reserve = || {
+            let socket = reserve(address)?;
+            let local = socket.local_addr()?.as_socket().map_or(address, canonical);
+            Ok(ReservedPort { socket, address: local, options })
+        };
+        reserve().map_err(|error| BindError::of(address, error))
+    }
+
+    /// The address, with its port.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From here on associations are accepted. Must be called inside the runtime.
+    pub fn listen(self) -> Result<Listener, BindError> {
+        let ReservedPort { socket, address: local, options } = self;
+        let listen = || {
+            socket.listen(BACKLOG)?;
+            TcpListener::from_std(socket.into())
+        };
+        let inner = listen().map_err(|error| BindError::of(local, error))?;
+        Ok(Listener { inner, local, options })
+    }
+}
+
+impl BindError {
+    fn of(address: SocketAddr, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => BindError::InUse(address),
+            io::ErrorKind::AddrNotAvailable => BindError::NotOurs(address),
+            io::ErrorKind::PermissionDenied => BindError::NotAllowed(address),
+            _ => BindError::Other { address, error },
+        }
+    }
+}
+
+fn reserve(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
@@ -94,10 +136,7 @@ fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    let listener = TcpListener::from_std(socket.into())?;
-    let local = canonical(listener.local_addr()?);
-    Ok((listener, local))
+    Ok(socket)
 }
 
 /// After a restart all PEs and PUs come at once; the kernel lowers it to its own limit.
@@ -116,6 +155,17 @@ mod tests {
         let error = Listener::bind(first.local_addr(), Options::default()).unwrap_err();
         let text = error.to_string();
         assert!(text.contains(&first.local_addr().to_string()) && text.contains("choose another port"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_reserved_port_refuses_connections_until_it_is_listened_on() {
+        let reserved = ReservedPort::bind("127.0.0.1:0".parse().unwrap(), Options::default()).unwrap();
+        let address = reserved.local_addr();
+        let error = tokio::net::TcpStream::connect(address).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        let listener = reserved.listen().unwrap();
+        assert_eq!(listener.local_addr(), address);
+        assert!(tokio::net::TcpStream::connect(address).await.is_ok());
     }
 
     #[tokio::test]

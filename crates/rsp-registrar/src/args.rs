@@ -8,6 +8,7 @@ use clap::{Parser, ValueEnum};
 use rsp_core::config::Profile;
 
 use crate::config::{Admin, Id};
+use crate::peers::PeerName;
 
 /// Registrar (ENRP server) of Reliable Server Pooling: knows which servers are in which pool, watches that they are
 /// alive, and tells clients.
@@ -27,6 +28,22 @@ pub(crate) struct Args {
     /// Where to serve ASAP over TCP; may be given several times; port 0 = any free one [default: all addresses, port 3863]
     #[arg(long, value_name = "ADDR", env = "RSERPOOL_ASAP", value_delimiter = ',')]
     pub(crate) asap: Vec<SocketAddr>,
+
+    /// Where to serve ENRP, to other registrars; may be given several times [default: where ASAP is, port 9901]
+    #[arg(long, value_name = "ADDR", env = "RSERPOOL_ENRP", value_delimiter = ',')]
+    pub(crate) enrp: Vec<SocketAddr>,
+
+    /// Another registrar of this scope, port 9901 if none is named; may be given several times
+    #[arg(long = "peer", value_name = "HOST[:PORT]", env = "RSERPOOL_STATIC_PEERS", value_delimiter = ',')]
+    pub(crate) peers: Vec<PeerName>,
+
+    /// Find registrars, and be found by all, through multicast
+    #[arg(long)]
+    pub(crate) multicast: bool,
+
+    /// The only interface to multicast on [default: all that can]
+    #[arg(long, value_name = "NAME", env = "RSERPOOL_MULTICAST_INTERFACE")]
+    pub(crate) multicast_interface: Option<String>,
 
     /// Where to serve admin HTTP, or off [default: 127.0.0.1:8650]
     #[arg(long, value_name = "ADDR", env = "RSERPOOL_ADMIN")]

@@ -8,6 +8,8 @@ mod args;
 mod config;
 mod generate;
 mod listeners;
+mod multicast;
+mod peers;
 mod ready;
 mod serve;
 mod shell;

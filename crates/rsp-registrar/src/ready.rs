@@ -6,13 +6,18 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-/// `{"asap":["127.0.0.1:34567"],"admin":"127.0.0.1:8650"}`; `"admin":null` if it is off.
+/// `{"asap":["127.0.0.1:34567"],"admin":"127.0.0.1:8650","enrp":["127.0.0.1:34568"],
+/// "id":"0x0a0b0c0d"}`; `"admin":null` if it is off.
 #[derive(Debug, Serialize)]
 pub(crate) struct Ready {
     /// Where ASAP is served.
     pub(crate) asap: Vec<SocketAddr>,
     /// Where the admin HTTP server is.
     pub(crate) admin: Option<SocketAddr>,
+    /// Where ENRP is served.
+    pub(crate) enrp: Vec<SocketAddr>,
+    /// The Server Identifier.
+    pub(crate) id: String,
 }
 
 impl Ready {

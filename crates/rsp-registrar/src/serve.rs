@@ -9,19 +9,21 @@ use anyhow::{Context, Result};
 use daemon::admin::{AdminServer, Readiness};
 use daemon::signals::StopSignals;
 use machine::association::Heartbeat;
-use net::{Listener, Options};
+use net::{Options, ReservedPort};
 use rsp_core::config::RegistrarSettings;
-use rsp_core::registrar::Registrar;
+use rsp_core::registrar::{Input, Registrar};
 use rsp_wire::ServerId;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
-use crate::admin::News;
+use crate::admin::Served;
 use crate::args::Args;
 use crate::config::{Admin, Config, Id};
+use crate::multicast::Announcers;
 use crate::ready::Ready;
 use crate::shell::Shell;
-use crate::{admin, listeners};
+use crate::{admin, listeners, peers};
 
 /// Serves until a signal says stop.
 pub(crate) fn run(config: Config, args: &Args) -> Result<()> {
@@ -38,43 +40,95 @@ pub(crate) fn run(config: Config, args: &Args) -> Result<()> {
 async fn serve(config: Config, args: &Args) -> Result<()> {
     let mut signals = StopSignals::catch().context("cannot catch signals")?;
     let options = options(&config.settings);
-    let listeners = listeners::open(&config.asap, options)?;
+    // All ports are taken first, so that one in use is reported at once, whatever the other registrars do.
+    let asap = listeners::asap(&config.asap, options)?;
+    let enrp = listeners::enrp(&config.enrp, &config.asap, options)?;
     let admin = match config.admin {
         Admin::Off => None,
         Admin::At(address) => Some(AdminServer::bind(address)?),
     };
-    let id = config.id.map_or_else(random_id, |Id(id)| ServerId(id));
-    let local_addresses = net::host_addresses().context("cannot list this host's addresses")?;
-    let registrar = Registrar::new(id, config.settings, local_addresses, random());
-    let news = News::new();
-    let shell = Shell::start(registrar, options, news.clone());
-
-    let ready = Ready {
-        asap: listeners.iter().map(Listener::local_addr).collect(),
+    let mut ready = Ready {
+        asap: asap.iter().map(ReservedPort::local_addr).collect(),
         admin: admin.as_ref().map(AdminServer::address),
+        enrp: enrp.iter().map(ReservedPort::local_addr).collect(),
+        id: String::new(),
     };
+    let shell = start(config.clone(), options, &ready).await?;
     let readiness = Readiness::default();
     if let Some(admin) = admin {
         let (asker, questions) = mpsc::channel(MOST_QUESTIONS);
         tokio::task::spawn_local(Rc::clone(&shell).answer(questions));
-        admin.serve(admin::routes(asker, news), readiness.clone())?;
+        let served = Served { asap: ready.asap.clone(), enrp: ready.enrp.clone() };
+        admin.serve(admin::routes(asker, shell.news(), served), readiness.clone())?;
     }
-    let listening: Vec<_> =
-        listeners.into_iter().map(|listener| tokio::task::spawn_local(Rc::clone(&shell).accept(listener))).collect();
-    readiness.set(true);
-    tracing::info!(%id, profile = %config.profile, asap = ?ready.asap, admin = ?ready.admin, "registrar ready");
-    daemon::systemd::ready(&format!("serving ASAP on {:?}", ready.asap));
-    if args.announce_ready {
-        ready.announce();
-    }
+    accept(&shell, enrp)?;
 
-    let signal = signals.next().await;
+    //= https://www.rfc-editor.org/rfc/rfc5353#section-3.2.3
+    //# When the last ENRP_HANDLE_TABLE_RESPONSE message is received from
+    //# the mentor peer and unpacked into the local handlespace, the
+    //# initialization process is completed and the initiating server
+    //# SHOULD start to provide ENRP services.
+    let stopped = tokio::select! {
+        () = shell.started.notified() => None,
+        signal = signals.next() => Some(signal),
+    };
+    let mut serving = Vec::new();
+    let signal = match stopped {
+        Some(signal) => signal,
+        None => {
+            serving = accept(&shell, asap)?;
+            readiness.set(true);
+            ready.id = shell.id().to_string();
+            let Ready { asap, admin, enrp, id } = &ready;
+            tracing::info!(%id, profile = %config.profile, ?asap, ?enrp, ?admin, "registrar ready");
+            daemon::systemd::ready(&format!("serving ASAP on {asap:?}"));
+            if args.announce_ready {
+                ready.announce();
+            }
+            signals.next().await
+        }
+    };
     tracing::info!(signal, "stopping");
     daemon::systemd::stopping();
     readiness.set(false);
-    listening.iter().for_each(tokio::task::JoinHandle::abort);
-    shell.close(STOP_PATIENCE).await;
+    serving.iter().for_each(JoinHandle::abort);
+    tokio::select! {
+        () = leave(&shell) => {}
+        signal = signals.next() => tracing::warn!(signal, "stopping at once"),
+    }
     Ok(())
+}
+
+/// The registrar with all it must know before it does anything.
+async fn start(config: Config, options: Options, ready: &Ready) -> Result<Rc<Shell>> {
+    let id = config.id.map_or_else(random_id, |Id(id)| ServerId(id));
+    let host = net::host_addresses().context("cannot list this host's addresses")?;
+    let peers = peers::look_up(&config.peers).await;
+    let (announcers, channels) = Announcers::join(&config, &ready.asap, &ready.enrp);
+    let registrar = Registrar::new(id, config.settings, host.clone(), random());
+    let shell = Shell::start(registrar, options, announcers);
+    shell.input(Input::EnrpTransports(listeners::enrp_transports(&ready.enrp)));
+    shell.input(Input::AsapTransports(listeners::asap_transports(&ready.asap, &host)));
+    shell.input(Input::StaticPeers(peers.clone()));
+    for channel in channels {
+        tokio::task::spawn_local(channel.run(Rc::clone(&shell)));
+    }
+    tokio::task::spawn_local(peers::follow(Rc::clone(&shell), config.peers, peers));
+    tokio::task::spawn_local(listeners::follow_host(Rc::clone(&shell), ready.asap.clone(), host));
+    Ok(shell)
+}
+
+/// Accepts associations on these ports from here on.
+fn accept(shell: &Rc<Shell>, ports: Vec<ReservedPort>) -> Result<Vec<JoinHandle<()>>> {
+    let accept = |port: ReservedPort| Ok(tokio::task::spawn_local(Rc::clone(shell).accept(port.listen()?)));
+    ports.into_iter().map(accept).collect()
+}
+
+/// Hands the pool elements over, if there is another registrar, and ends all associations.
+async fn leave(shell: &Rc<Shell>) {
+    shell.input(Input::Leave);
+    shell.left.notified().await;
+    shell.close(STOP_PATIENCE).await;
 }
 
 /// What the transports are told.

@@ -236,11 +236,12 @@ impl Registrar {
     /// If it isn't ready in time.
     pub fn start_at(asap: &str, profile: &str, flags: &[&str]) -> Self {
         let mut command = program("rsp-registrar", "rsp-registrar");
-        command.args(["--asap", asap, "--admin", "127.0.0.1:0", "--announce-ready", "--profile", profile]);
+        command.args(["--asap", asap, "--enrp", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        command.args(["--announce-ready", "--profile", profile]);
         command.args(flags);
         let process = Process::spawn(command);
         let ready = process.line();
-        // `{"asap":["127.0.0.1:34567"],"admin":"127.0.0.1:45678"}`
+        // `{"asap":["127.0.0.1:34567"],"admin":"127.0.0.1:45678","enrp":["127.0.0.1:34568"]}`
         let mut addresses = ready.split('"').filter_map(|word| word.parse().ok());
         match (addresses.next(), addresses.next()) {
             (Some(asap), Some(admin)) => Registrar { process, asap, admin },

@@ -125,7 +125,17 @@ pub(crate) fn registrar_program() -> Command {
 fn registrar(address: SocketAddr) -> Process {
     Process::start(
         registrar_program()
-            .args(["--profile", "fast", "--asap", &address.to_string(), "--admin", "off", "--announce-ready"])
+            .args([
+                "--profile",
+                "fast",
+                "--asap",
+                &address.to_string(),
+                "--enrp",
+                "127.0.0.1:0",
+                "--admin",
+                "off",
+                "--announce-ready",
+            ])
             .env("RSERPOOL_LOG", "warn")
             .stdin(Stdio::null()),
     )

@@ -6,6 +6,8 @@ use std::fmt::{self, Debug, Write};
 use rsp_core::registrar::{Change, Event};
 use serde_json::{Value, json};
 
+use super::status::millis;
+
 /// `pe_added`, `pe_updated` and `pe_removed`; otherwise the event's name in the source, in lower case with underscores.
 pub(super) fn kind(event: &Event) -> String {
     match event {
@@ -42,6 +44,37 @@ pub(super) fn fields(event: &Event) -> Value {
         | Event::AssociationEnded { association, .. }
         | Event::MessageIgnored { association, .. }
         | Event::ErrorReceived { association, .. } => json!({ "association": association.0 }),
+        Event::PeerFound { peer } | Event::Resynchronizing { peer } => json!({ "peer": peer.to_string() }),
+        Event::PeerProbed { peer, silent_for } => {
+            json!({ "peer": peer.to_string(), "silent_ms": millis(*silent_for) })
+        }
+        Event::PeerDead { peer, pool_elements } => {
+            json!({ "peer": peer.to_string(), "pool_elements": pool_elements })
+        }
+        Event::Resynchronized { peer, received, removed } => {
+            json!({ "peer": peer.to_string(), "received": received, "removed": removed })
+        }
+        Event::PeerRefused { peer, reason, .. } => json!({ "peer": peer.to_string(), "reason": name(reason) }),
+        Event::UpdateRejected { peer, pool, pe, cause } => {
+            json!({ "peer": peer.to_string(), "pool": pool.to_string(), "pe": pe.to_string(), "cause": cause })
+        }
+        Event::MentorBusy { mentor } | Event::MentorFailed { mentor } => json!({ "peer": mentor.to_string() }),
+        Event::Started { mentor, pool_elements } => {
+            json!({ "peer": mentor.map(|mentor| mentor.to_string()), "pool_elements": pool_elements })
+        }
+        Event::TakeoverStarted { target } | Event::TakeoverStopped { target } => {
+            json!({ "target": target.to_string() })
+        }
+        Event::TakeoverYielded { target, to: by } | Event::TakeoverRefused { by, target } => {
+            json!({ "target": target.to_string(), "by": by.to_string() })
+        }
+        Event::TakenOver { target, by, pool_elements } => {
+            json!({ "target": target.to_string(), "by": by.to_string(), "pool_elements": pool_elements })
+        }
+        Event::PeGivenUp { pool, pe, to } => {
+            json!({ "pool": pool.to_string(), "pe": pe.to_string(), "to": to.to_string() })
+        }
+        Event::Left { not_settled } => json!({ "not_settled": not_settled }),
         _ => json!({}),
     }
 }

@@ -2,35 +2,55 @@
 //! What Prometheus gets. The counters are the registrar's own.
 
 use daemon::metrics::Sample;
-use rsp_core::registrar::{Metrics, Registrar, Removal};
+use machine::Time;
+use rsp_core::registrar::{Metrics, PeerState, PeerStatus, Registrar, Removal};
+
+use super::status::millis;
 
 /// The registrar's numbers at one moment.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
     counters: Metrics,
     pools: usize,
     pool_elements: usize,
     associations: usize,
     subscriptions: usize,
+    owned: usize,
+    peers: Vec<PeerStatus>,
 }
 
 impl Snapshot {
-    pub(super) fn of(registrar: &Registrar) -> Self {
+    pub(super) fn of(registrar: &Registrar, now: Time) -> Self {
         Snapshot {
             counters: *registrar.metrics(),
             pools: registrar.pool_count(),
             pool_elements: registrar.pool_element_count(),
             associations: registrar.association_count(),
             subscriptions: registrar.subscription_count(),
+            owned: registrar.status().owned,
+            peers: registrar.peers(now).collect(),
         }
     }
 
     pub(super) fn samples(self) -> Vec<Sample> {
-        let Snapshot { counters: c, pools, pool_elements, associations, subscriptions } = self;
+        let Snapshot { counters: c, pools, pool_elements, associations, subscriptions, owned, peers } = self;
         let gauge = |name, help, value: usize| Sample::gauge(name, help, value as u64);
+        let of_peers = |name, help, value: fn(&PeerStatus) -> u64| {
+            Sample::gauges(name, help, "peer", peers.iter().map(|peer| (peer.id.to_string(), value(peer))))
+        };
         vec![
             gauge("pools", "Pools", pools),
             gauge("pool_elements", "Pool elements in all pools", pool_elements),
+            gauge("pool_elements_owned", "Pool elements this registrar is the home of", owned),
+            gauge("peers", "Other registrars known", peers.len()),
+            of_peers("peer_pool_elements", "Pool elements a peer is the home of", |peer| peer.owned as u64),
+            of_peers("peer_silent_milliseconds", "Time since a peer was heard", |peer| millis(peer.silent_for)),
+            of_peers("peer_alive", "Whether a peer is believed to be alive", |peer| {
+                u64::from(matches!(peer.state, PeerState::Active))
+            }),
+            of_peers("peer_agrees", "Whether a peer's checksum is the one we have of it", |peer| {
+                u64::from(peer.agrees())
+            }),
             gauge("associations", "Associations, those being opened included", associations),
             gauge("subscriptions", "Subscriptions of pool users to pools", subscriptions),
             Sample::counter("messages_received", "ASAP messages received", c.messages_received),
@@ -72,6 +92,16 @@ impl Snapshot {
             Sample::counter("errors_sent", "ASAP_ERROR messages sent", c.errors_sent),
             Sample::counter("errors_received", "ASAP_ERROR messages received", c.errors_received),
             Sample::counter("announcements", "Server announcements made", c.announcements),
+            Sample::counter("enrp_messages_sent", "ENRP messages sent", c.enrp_sent),
+            Sample::counter("enrp_messages_received", "ENRP messages received", c.enrp_received),
+            Sample::counter("handle_updates_sent", "Handle updates announced, however many peers", c.updates_announced),
+            Sample::counter("handle_updates_received", "Handle updates received", c.updates_received),
+            Sample::counter("peer_messages_refused", "Messages of peers not obeyed", c.peer_messages_refused),
+            Sample::counter("peers_dead", "Peers found dead", c.peers_dead),
+            Sample::counter("takeovers", "Peers taken over by this registrar", c.takeovers),
+            Sample::counter("resynchronizations", "Downloads of a peer's pool elements", c.resynchronizations),
+            Sample::counter("handle_table_pages_sent", "Pages of the handlespace sent to peers", c.pages_sent),
+            Sample::counter("downloads_rejected", "Requests for the handlespace refused", c.downloads_rejected),
             Sample::counter("associations_refused", "Associations over the limit", c.associations_refused),
             Sample::counter("associations_aborted", "Associations whose peer did not read", c.associations_aborted),
         ]

@@ -7,6 +7,7 @@ mod events;
 mod fields;
 mod metrics;
 mod page;
+mod registrars;
 mod status;
 
 use axum::Router;
@@ -23,6 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use events::News;
 use page::Page;
+pub(crate) use registrars::{RegistrarList, Served};
 use status::{Pool, PoolList};
 
 /// Something to be looked up in the registrar, and who waits for it.
@@ -32,6 +34,8 @@ pub(crate) enum Question {
     Pools(oneshot::Sender<PoolList>),
     /// One pool with some of its elements.
     Pool(PoolHandle, Page, oneshot::Sender<Option<Pool>>),
+    /// This registrar and the others.
+    Registrars(oneshot::Sender<RegistrarList>),
     /// Everything that is counted.
     Metrics(oneshot::Sender<metrics::Snapshot>),
 }
@@ -42,7 +46,8 @@ impl Question {
         match self {
             Question::Pools(asker) => drop(asker.send(PoolList::of(registrar))),
             Question::Pool(handle, page, asker) => drop(asker.send(Pool::of(registrar, &handle, page, now))),
-            Question::Metrics(asker) => drop(asker.send(metrics::Snapshot::of(registrar))),
+            Question::Registrars(asker) => drop(asker.send(RegistrarList::of(registrar, now))),
+            Question::Metrics(asker) => drop(asker.send(metrics::Snapshot::of(registrar, now))),
         }
     }
 }
@@ -51,10 +56,12 @@ impl Question {
 pub(crate) type Questions = mpsc::Sender<Question>;
 
 /// The paths, without those every daemon has.
-pub(crate) fn routes(questions: Questions, news: News) -> Router {
+pub(crate) fn routes(questions: Questions, news: News, served: Served) -> Router {
+    let registrars = get(registrars).with_state((questions.clone(), served));
     Router::new()
         .route("/v1/pools", get(pools))
         .route(&format!("{}{{*handle}}", status::POOLS), get(pool))
+        .route("/v1/registrars", registrars)
         .route("/metrics", get(metrics))
         .with_state(questions)
         .merge(Router::new().route("/v1/events", get(events::stream)).with_state(events::Readers::of(news)))
@@ -81,6 +88,10 @@ async fn pool(State(questions): State<Questions>, uri: Uri) -> Result<Json<Pool>
         );
         Problem::new(StatusCode::NOT_FOUND, "No such pool", detail)
     })
+}
+
+async fn registrars(State((questions, served)): State<(Questions, Served)>) -> Result<Json<RegistrarList>, Problem> {
+    ask(&questions, Question::Registrars).await.map(|list| Json(list.served(served)))
 }
 
 async fn metrics(State(questions): State<Questions>) -> Result<impl IntoResponse, Problem> {

@@ -199,6 +199,6 @@ fn use_name(transport_use: TransportUse) -> Option<&'static str> {
     }
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
+pub(super) fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -19,8 +19,31 @@ impl Display for Config {
         writeln!(f, "profile = \"{}\"", self.profile)?;
 
         f.write_str("\n# Where ASAP is served over TCP, in the TCP mapping and in plain ASAP. Empty: port 3863 on all addresses.\n")?;
-        let asap: Vec<_> = self.asap.iter().map(|address| format!("\"{address}\"")).collect();
-        writeln!(f, "{}asap = [{}]", comment(self.asap.is_empty()), asap.join(", "))?;
+        writeln!(f, "{}asap = [{}]", comment(self.asap.is_empty()), list(&self.asap))?;
+
+        f.write_str("\n# Where ENRP is served, to other registrars. Empty: where ASAP is, port 9901.\n")?;
+        writeln!(f, "{}enrp = [{}]", comment(self.enrp.is_empty()), list(&self.enrp))?;
+
+        f.write_str(
+            "\n# Other registrars of this scope, HOST:PORT or HOST; one that is this registrar itself does no harm.\n",
+        )?;
+        writeln!(f, "{}static_peers = [{}]", comment(self.peers.is_empty()), list(&self.peers))?;
+
+        f.write_str("\n# Where registrars announce themselves to pool elements and users, and to each other, if multicast = true.\n")?;
+        writeln!(f, "{}asap_groups = [{}]", comment(self.asap_groups == default.asap_groups), list(&self.asap_groups))?;
+        writeln!(f, "{}enrp_groups = [{}]", comment(self.enrp_groups == default.enrp_groups), list(&self.enrp_groups))?;
+
+        f.write_str(
+            "\n# The only interface to multicast on. Without it, all that are up, have an address and can multicast.\n",
+        )?;
+        match &self.multicast_interface {
+            Some(name) => writeln!(f, "multicast_interface = {name:?}")?,
+            None => writeln!(f, "#multicast_interface = \"eth0\"")?,
+        }
+
+        f.write_str("\n# How many networks multicast may cross (TTL, hop limit).\n")?;
+        let hops = self.multicast_hops;
+        writeln!(f, "{}multicast_hops = {hops}", comment(hops == default.multicast_hops))?;
 
         f.write_str("\n# Where admin HTTP is served (docs/admin-http.md), or \"off\". It has no passwords: keep it on loopback.\n")?;
         writeln!(f, "{}admin = \"{}\"", comment(self.admin == default.admin), self.admin)?;
@@ -41,6 +64,10 @@ impl Display for Config {
         }
         Ok(())
     }
+}
+
+fn list(values: &[impl Display]) -> String {
+    values.iter().map(|value| format!("\"{value}\"")).collect::<Vec<_>>().join(", ")
 }
 
 fn comment(usual: bool) -> &'static str {
@@ -149,13 +176,15 @@ mod tests {
     #[test]
     fn a_printed_configuration_read_again_is_the_same() {
         let flags = ["--profile", "fast", "--asap", "[::1]:7", "--admin", "off", "--id", "7f", "--set", "pools=3"];
-        let config = loaded(&flags, "");
+        let more =
+            ["--enrp", "[::1]:8", "--peer", "r2", "--peer", "[::1]:9", "--multicast", "--multicast-interface", "lo"];
+        let config = loaded(&[&flags[..], &more[..]].concat(), "asap_groups = [\"239.0.0.1:1\"]\nmulticast_hops = 9\n");
         assert_eq!(loaded(&[], &config.to_string()), config);
         let uncommented: String = Config::of(Profile::Rfc)
             .to_string()
             .lines()
             .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line).to_owned() + "\n")
-            .filter(|line| !line.starts_with("id = "))
+            .filter(|line| !line.starts_with("id = ") && !line.starts_with("multicast_interface = "))
             .collect();
         assert_eq!(loaded(&[], &uncommented), Config::of(Profile::Rfc), "what is commented out holds without it");
     }

@@ -11,6 +11,7 @@ use daemon::config::{ConfigError, Entry, File};
 use rsp_core::config::{Profile, RegistrarSettings};
 
 use crate::args::Args;
+use crate::peers::PeerName;
 pub(crate) use value::{Admin, Id};
 
 /// All of it.
@@ -20,6 +21,17 @@ pub(crate) struct Config {
     pub(crate) profile: Profile,
     /// Where ASAP is served; empty = port 3863 on all addresses.
     pub(crate) asap: Vec<SocketAddr>,
+    /// Where ENRP is served; empty = where ASAP is, port 9901.
+    pub(crate) enrp: Vec<SocketAddr>,
+    /// Other registrars.
+    pub(crate) peers: Vec<PeerName>,
+    /// The multicast groups of the scope.
+    pub(crate) asap_groups: Vec<SocketAddr>,
+    pub(crate) enrp_groups: Vec<SocketAddr>,
+    /// `None` = all that can multicast.
+    pub(crate) multicast_interface: Option<String>,
+    /// Time to live of multicast.
+    pub(crate) multicast_hops: u8,
     /// Where admin HTTP is served.
     pub(crate) admin: Admin,
     /// `None` = random.
@@ -32,7 +44,19 @@ impl Config {
     /// The values of a profile.
     pub(crate) fn of(profile: Profile) -> Self {
         let settings = RegistrarSettings::of(profile);
-        Config { profile, asap: Vec::new(), admin: Admin::default(), id: None, settings }
+        Config {
+            profile,
+            asap: Vec::new(),
+            enrp: Vec::new(),
+            peers: Vec::new(),
+            asap_groups: profile.asap_groups().to_vec(),
+            enrp_groups: profile.enrp_groups().to_vec(),
+            multicast_interface: None,
+            multicast_hops: 1,
+            admin: Admin::default(),
+            id: None,
+            settings,
+        }
     }
 
     /// What flags, environment and file say. clap has read the environment for the flags that have a variable.
@@ -73,9 +97,18 @@ impl Config {
         match entry.key.as_str() {
             // It came first.
             PROFILE => {}
-            ASAP => {
-                let addresses = entry.values.iter().map(|value| value.parse()).collect::<Result<_, _>>();
-                self.asap = addresses.map_err(|_| file.wrong(entry, ADDRESSES.to_owned()))?;
+            ASAP => self.asap = addresses(file, entry)?,
+            ENRP => self.enrp = addresses(file, entry)?,
+            PEERS => {
+                let peers = entry.values.iter().map(|value| value.parse()).collect::<Result<_, _>>();
+                self.peers = peers.map_err(|what| file.wrong(entry, what))?;
+            }
+            ASAP_GROUPS => self.asap_groups = groups(file, entry)?,
+            ENRP_GROUPS => self.enrp_groups = groups(file, entry)?,
+            MULTICAST_INTERFACE => self.multicast_interface = entry.value().map(str::to_owned),
+            MULTICAST_HOPS => {
+                let hops = entry.value().and_then(|hops| hops.parse().ok()).filter(|hops| *hops > 0);
+                self.multicast_hops = hops.ok_or_else(|| file.wrong(entry, "1 to 255 is expected".to_owned()))?;
             }
             ADMIN => self.admin = parsed(file, entry)?,
             ID => self.id = Some(parsed(file, entry)?),
@@ -84,7 +117,8 @@ impl Config {
                 self.settings.set(name, value).map_err(|what| file.wrong(entry, what))?;
             }
             _ => {
-                let mut known = vec![PROFILE, ASAP, ADMIN, ID];
+                let mut known = vec![PROFILE, ASAP, ENRP, PEERS, ADMIN, ID];
+                known.extend([ASAP_GROUPS, ENRP_GROUPS, MULTICAST_INTERFACE, MULTICAST_HOPS]);
                 known.extend(self.settings.names());
                 return Err(file.unknown(entry, &known));
             }
@@ -95,6 +129,16 @@ impl Config {
     fn apply_flags(&mut self, args: &Args) -> Result<(), ConfigError> {
         if !args.asap.is_empty() {
             self.asap.clone_from(&args.asap);
+        }
+        if !args.enrp.is_empty() {
+            self.enrp.clone_from(&args.enrp);
+        }
+        if !args.peers.is_empty() {
+            self.peers.clone_from(&args.peers);
+        }
+        self.settings.multicast |= args.multicast;
+        if args.multicast_interface.is_some() {
+            self.multicast_interface.clone_from(&args.multicast_interface);
         }
         self.admin = args.admin.unwrap_or(self.admin);
         self.id = args.id.or(self.id);
@@ -118,6 +162,17 @@ fn parsed<T: std::str::FromStr<Err = String>>(file: &File, entry: &Entry) -> Res
     value.parse().map_err(|what| file.wrong(entry, what))
 }
 
+fn addresses(file: &File, entry: &Entry) -> Result<Vec<SocketAddr>, ConfigError> {
+    let addresses = entry.values.iter().map(|value| value.parse()).collect::<Result<_, _>>();
+    addresses.map_err(|_| file.wrong(entry, ADDRESSES.to_owned()))
+}
+
+fn groups(file: &File, entry: &Entry) -> Result<Vec<SocketAddr>, ConfigError> {
+    let group = |value: &String| value.parse().ok().filter(|group: &SocketAddr| group.ip().is_multicast());
+    let groups: Option<Vec<_>> = entry.values.iter().map(group).collect();
+    groups.filter(|groups| !groups.is_empty()).ok_or_else(|| file.wrong(entry, GROUPS.to_owned()))
+}
+
 /// The environment variable of a setting.
 fn variable(name: &str) -> String {
     format!("RSERPOOL_{}", name.to_ascii_uppercase())
@@ -128,8 +183,15 @@ const DEFAULT_FILE: &str = "/etc/rserpool/registrar.toml";
 
 const PROFILE: &str = "profile";
 const ASAP: &str = "asap";
+const ENRP: &str = "enrp";
+const PEERS: &str = "static_peers";
+const ASAP_GROUPS: &str = "asap_groups";
+const ENRP_GROUPS: &str = "enrp_groups";
+const MULTICAST_INTERFACE: &str = "multicast_interface";
+const MULTICAST_HOPS: &str = "multicast_hops";
 const ADMIN: &str = "admin";
 const ID: &str = "id";
+const GROUPS: &str = "multicast groups with ports are expected, e.g. [\"239.0.0.50:3863\", \"[ff05::133]:3863\"]";
 const ADDRESSES: &str = "a list of addresses with ports is expected, e.g. [\"192.0.2.1:3863\", \"[::1]:3863\"]";
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod log;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -18,11 +19,12 @@ use bytes::BytesMut;
 use machine::association::{AssociationId, Event, Request};
 use machine::{Machine, Output};
 use net::{Association, Clock, Listener, Options};
-use rsp_core::registrar::{Effect, Input, Registrar};
-
-use tokio::sync::mpsc;
+use rsp_core::registrar::{Effect, Event as Happened, Input, Registrar};
+use rsp_wire::ServerId;
+use tokio::sync::{Notify, mpsc};
 
 use crate::admin::{News, Question};
+use crate::multicast::Announcers;
 use alarm::Alarm;
 use link::Link;
 
@@ -38,11 +40,16 @@ pub(crate) struct Shell {
     /// Accepted and not yet refused or known to the registrar: nobody can fill the memory before the registrar counts.
     most_links: usize,
     news: News,
+    announcers: Announcers,
+    /// Initialization is complete.
+    pub(crate) started: Notify,
+    /// The pool elements are handed over.
+    pub(crate) left: Notify,
 }
 
 impl Shell {
     /// A registrar that runs, with no associations yet.
-    pub(crate) fn start(registrar: Registrar, options: Options, news: News) -> Rc<Self> {
+    pub(crate) fn start(registrar: Registrar, options: Options, announcers: Announcers) -> Rc<Self> {
         let most_links = registrar.settings().limits.associations.saturating_add(UNKNOWN_ASSOCIATIONS);
         let shell = Rc::new(Shell {
             registrar: RefCell::new(registrar),
@@ -52,7 +59,10 @@ impl Shell {
             alarm: Alarm::default(),
             next_accepted: Cell::new(FIRST_ACCEPTED),
             most_links,
-            news,
+            news: News::new(),
+            announcers,
+            started: Notify::new(),
+            left: Notify::new(),
         });
         shell.settle(&mut shell.registrar.borrow_mut(), None);
         tokio::task::spawn_local(Rc::clone(&shell).keep_time());
@@ -71,6 +81,35 @@ impl Shell {
             self.next_accepted.set(id.0 + 2);
             self.open(id, association);
         }
+    }
+
+    /// Where to read what happens.
+    pub(crate) fn news(&self) -> News {
+        self.news.clone()
+    }
+
+    /// The registrar's identifier.
+    pub(crate) fn id(&self) -> ServerId {
+        self.registrar.borrow().id()
+    }
+
+    /// Hands the registrar something that did not come over an association.
+    pub(crate) fn input(self: &Rc<Self>, input: Input) {
+        let mut registrar = self.registrar.borrow_mut();
+        registrar.handle_input(input, self.clock.now());
+        self.settle(&mut registrar, None);
+    }
+
+    /// Whether there is a registrar at each of these addresses that is connected.
+    pub(crate) fn reaches_all(&self, addresses: &[SocketAddr]) -> bool {
+        let registrar = self.registrar.borrow();
+        let reached: Vec<_> = registrar
+            .peers(self.clock.now())
+            .filter(|peer| peer.connected)
+            .filter_map(|peer| peer.reached)
+            .flat_map(|(_, addresses)| addresses)
+            .collect();
+        addresses.iter().all(|address| reached.contains(address))
     }
 
     /// Answers what admin HTTP asks.
@@ -134,9 +173,14 @@ impl Shell {
                 },
                 Output::Effect(Effect::Event(event)) => {
                     log::event(&event);
+                    match event {
+                        Happened::Started { .. } => self.started.notify_one(),
+                        Happened::Left { .. } => self.left.notify_one(),
+                        _ => {}
+                    }
                     self.news.tell(event);
                 }
-                Output::Effect(Effect::Announce(..)) => tracing::trace!("no announcement channel is configured"),
+                Output::Effect(Effect::Announce(channel, data)) => self.announcers.announce(channel, data),
                 Output::Wait(deadline) => return self.alarm.set(deadline),
             }
         }

@@ -198,7 +198,7 @@ impl Registrar {
         Events(reader)
     }
 
-    fn json(&self, path: &str) -> Value {
+    pub(crate) fn json(&self, path: &str) -> Value {
         let (head, body) = self.get(path);
         assert!(head.starts_with("HTTP/1.1 200") && head.contains("application/json"), "{head}\n{body}");
         serde_json::from_str(&body).expect("JSON")

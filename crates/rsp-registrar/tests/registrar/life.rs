@@ -39,6 +39,11 @@ fn a_port_in_use_is_named_with_what_to_do() {
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains(&asap) && ended.stderr.contains("choose another port"), "{}", ended.stderr);
 
+    let enrp = first.enrp().to_string();
+    let ended = run(&mut program(&["--asap", "127.0.0.1:0", "--enrp", &enrp, "--admin", "off"]));
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains(&enrp) && ended.stderr.contains("choose another port"), "{}", ended.stderr);
+
     let admin = first.ready.admin.expect("it is on").to_string();
     let ended = run(&mut program(&["--asap", "127.0.0.1:0", "--admin", &admin]));
     assert_eq!(ended.code, Some(1));

@@ -7,5 +7,8 @@ mod hostile;
 mod http;
 mod life;
 mod load;
+mod namespace;
 mod peer;
 mod process;
+mod scope;
+mod start_and_stop;

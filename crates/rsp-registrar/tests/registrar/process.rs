@@ -22,6 +22,8 @@ pub(crate) struct Registrar {
 pub(crate) struct Ready {
     pub(crate) asap: Vec<SocketAddr>,
     pub(crate) admin: Option<SocketAddr>,
+    pub(crate) enrp: Vec<SocketAddr>,
+    pub(crate) id: String,
 }
 
 /// The program with nothing from the environment of whoever runs the tests.
@@ -76,6 +78,11 @@ impl Registrar {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells it");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// Where it serves ENRP.
+    pub(crate) fn enrp(&self) -> SocketAddr {
+        self.ready.enrp[0]
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
