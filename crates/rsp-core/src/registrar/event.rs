@@ -424,6 +424,7 @@ impl std::fmt::Display for Event {
             Event::PeerProbed { peer, silent_for } => {
                 write!(f, "registrar {peer} not heard for {silent_for:?}, asking it")
             }
+            Event::PeerDead { peer, pool_elements: 0 } => write!(f, "registrar {peer} is gone, it had no PEs"),
             Event::PeerDead { peer, pool_elements } => {
                 write!(f, "registrar {peer} is dead, it had {pool_elements} PEs")
             }

@@ -243,9 +243,11 @@ impl Registrar {
         }
     }
 
-    /// An association opened by us is kept while it has pool elements or subscriptions.
+    /// An association opened by us is kept while it has pool elements or subscriptions, and to the end by a registrar that leaves: its PEs
+    /// are to hear of their new home before they miss the old one.
     pub(super) fn end_if_idle(&mut self, id: AssociationId) {
-        if self.associations.is_ours(id)
+        if !self.is_leaving()
+            && self.associations.is_ours(id)
             && self.associations.get(id).is_some_and(|it| {
                 it.channel == Channel::Asap && it.pool_elements.is_empty() && it.subscriptions.is_empty()
             })

@@ -16,6 +16,7 @@ pub(super) fn event(event: &Event) {
         | Event::Started { .. }
         | Event::MentorBusy { .. }
         | Event::PeerFound { .. }
+        | Event::PeerDead { pool_elements: 0, .. }
         | Event::PeerProbed { .. }
         | Event::TakeoverStarted { .. }
         | Event::TakeoverStopped { .. }
