@@ -195,6 +195,7 @@ impl Registrar {
     fn association_lost(&mut self, id: AssociationId, reason: LostReason, now: Time) {
         if self.associations.get(id).is_some() {
             self.event(Event::AssociationLost { association: id, reason });
+            self.named_peer_failed(id);
             self.forget_association(id, now);
         }
     }

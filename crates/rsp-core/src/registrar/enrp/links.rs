@@ -206,11 +206,15 @@ impl Registrar {
             .map(|(id, _)| id)
     }
 
-    /// An association with a registrar is gone or did not come up.
-    pub(in crate::registrar) fn enrp_lost(&mut self, id: AssociationId, registrar: ServerId, now: Time) {
+    /// An association is lost, which we have not ended. If it leads to a peer an administrator names, nobody answers there.
+    pub(in crate::registrar) fn named_peer_failed(&mut self, id: AssociationId) {
         if let Some(place) = self.static_peer_of(id) {
             self.enrp.static_peers[place].failed = true;
         }
+    }
+
+    /// An association with a registrar is gone or did not come up.
+    pub(in crate::registrar) fn enrp_lost(&mut self, id: AssociationId, registrar: ServerId, now: Time) {
         let owner = self.enrp.peers.iter().find(|(_, peer)| peer.link.is_some_and(|link| link.association == id));
         let Some(peer) = owner.map(|(id, _)| id) else {
             return self.mentor_lost(now);
