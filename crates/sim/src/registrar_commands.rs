@@ -50,7 +50,7 @@ pub enum Command {
 /// Runs the commands that `bytes` stand for. Panics if something does not hold that always must.
 pub fn run(bytes: &[u8]) {
     let mut source = Source::new(bytes);
-    let mut harness = RegistrarHarness::new(settings(&mut source), vec![address(9)], u64::from(source.byte()));
+    let mut harness = RegistrarHarness::new(ID, settings(&mut source), vec![address(9)], u64::from(source.byte()));
     let mut accepted = 1;
     for _ in 0..MOST_COMMANDS {
         if source.is_empty() {
@@ -251,6 +251,9 @@ fn association(source: &mut Source<'_>, harness: &RegistrarHarness) -> Associati
     ids.get(source.below(ids.len() + 1)).copied().unwrap_or(AssociationId(0))
 }
 
+/// The registrar's.
+const ID: ServerId = ServerId(5);
+
 const MOST_COMMANDS: usize = 2_000;
 
 #[cfg(test)]
@@ -272,7 +275,7 @@ mod tests {
         let mut source: Vec<u8> = vec![0, 2, 1, 1];
         source.extend((0..60_000).map(|_| rng.next_u32() as u8));
         let mut source = Source::new(&source);
-        let mut harness = RegistrarHarness::new(settings(&mut source), vec![address(9)], 1);
+        let mut harness = RegistrarHarness::new(ID, settings(&mut source), vec![address(9)], 1);
         let mut accepted = 1;
         while !source.is_empty() {
             let command = command(&mut source, &harness, &mut accepted);

@@ -10,6 +10,7 @@ use machine::association::{AssociationId, Event, LostReason, Peer, Request, Toke
 use machine::{Machine, Output, Time};
 use rsp_core::config::RegistrarSettings;
 use rsp_core::registrar::{Channel, Effect, Input, Registrar};
+use rsp_core::{PPID_ASAP, PPID_ENRP};
 use rsp_wire::ServerId;
 use rsp_wire::asap::Message;
 use rsp_wire::enrp;
@@ -23,6 +24,8 @@ pub struct RegistrarHarness {
     next: Option<Time>,
     links: BTreeMap<AssociationId, Link>,
     opened: u64,
+    /// There have been other registrars: a pool element may be theirs, or ours and not reached yet.
+    has_peers: bool,
 }
 
 /// The transport's side of an association.
@@ -37,16 +40,19 @@ struct Link {
     held: bool,
     /// Gone, and the registrar is just hearing of it.
     dead: bool,
+    /// What the registrar speaks on it: ASAP or ENRP.
+    ppid: Option<u32>,
 }
 
 /// What the registrar wanted, and when.
 pub type Effects = Vec<(Time, Effect)>;
 
 impl RegistrarHarness {
-    /// A new registrar at time 0. It has announced itself.
-    pub fn new(settings: RegistrarSettings, local_addresses: Vec<IpAddr>, seed: u64) -> Self {
-        let registrar = Registrar::new(ServerId(0x0a0b_0c0d), settings, local_addresses, seed);
-        RegistrarHarness { registrar, now: Time::ZERO, next: Some(Time::ZERO), links: BTreeMap::new(), opened: 0 }
+    /// A new registrar at time 0. It does nothing before time is given to it.
+    pub fn new(id: ServerId, settings: RegistrarSettings, local_addresses: Vec<IpAddr>, seed: u64) -> Self {
+        let registrar = Registrar::new(id, settings, local_addresses, seed);
+        let (now, links) = (Time::ZERO, BTreeMap::new());
+        RegistrarHarness { registrar, now, next: Some(now), links, opened: 0, has_peers: false }
     }
 
     /// The time.
@@ -71,6 +77,7 @@ impl RegistrarHarness {
 
     /// Any input.
     pub fn input(&mut self, input: Input) -> Effects {
+        self.has_peers |= matches!(input, Input::EnrpTransports(_) | Input::StaticPeers(_));
         self.registrar.handle_input(input, self.now);
         self.settle()
     }
@@ -192,10 +199,23 @@ impl RegistrarHarness {
         }
         let link = self.links.get_mut(&id).unwrap_or_else(|| panic!("{request:?} for {id:?}, which does not exist"));
         match request {
-            Request::Send { token, data, .. } => {
+            Request::Send { token, data, ppid, .. } => {
                 assert!(link.up, "a message goes to {id:?}, which is not up");
                 assert!(data.len() <= link.max_message, "{} bytes for {id:?}", data.len());
-                Message::decode(data).expect("what is sent can be read");
+                let spoken = *link.ppid.get_or_insert(*ppid);
+                match *ppid {
+                    PPID_ASAP => {
+                        let message = Message::decode(data).expect("what is sent can be read").message;
+                        // Registrars pass on to each other what pool users report.
+                        let is_report = matches!(message, Message::EndpointUnreachable(_));
+                        assert!(spoken == PPID_ASAP || is_report, "ASAP over {id:?}, which is a registrar's");
+                    }
+                    PPID_ENRP => {
+                        enrp::Message::decode(data).expect("what is sent can be read");
+                        assert_eq!(spoken, PPID_ENRP, "ENRP over {id:?}, which is a PE's or PU's");
+                    }
+                    other => panic!("payload protocol identifier {other}"),
+                }
                 link.in_flight.push_back(*token);
             }
             Request::Taken { sequence } => assert!(link.untaken.remove(sequence), "taken twice, or never received"),
@@ -224,13 +244,29 @@ impl RegistrarHarness {
             assert!(!members.is_empty(), "a pool without elements does not exist");
             elements += members.len();
             for member in members {
-                assert_eq!(member.element.home, self.registrar.id());
-                let reached = member.reached.expect("its home watches every pool element");
-                let link = self.links.get(&reached.association).expect("it is reached over an association that exists");
-                assert_eq!(link.up, reached.up, "{reached:?} {link:?}");
+                if let Some(reached) = member.reached {
+                    assert_eq!(member.element.home, self.registrar.id(), "only its home watches a pool element");
+                    let link =
+                        self.links.get(&reached.association).expect("it is reached over an association that exists");
+                    assert_eq!(link.up, reached.up, "{reached:?} {link:?}");
+                } else {
+                    assert!(self.has_peers, "its home watches every pool element");
+                }
             }
         }
         assert_eq!(elements, self.registrar.pool_element_count());
+        self.check_homes(elements);
+    }
+
+    /// Every pool element has a home that is known, so that somebody notices if that dies.
+    fn check_homes(&self, elements: usize) {
+        let status = self.registrar.status();
+        let peers: Vec<_> = self.registrar.peers(self.now).collect();
+        assert!(peers.len() <= self.registrar.settings().limits.peers);
+        if status.started && !status.leaving {
+            let owned = status.owned + peers.iter().map(|peer| peer.owned).sum::<usize>();
+            assert_eq!(owned, elements, "a pool element has a home that nobody knows: {peers:?}");
+        }
     }
 }
 

@@ -63,13 +63,8 @@ impl<'a> Arguments<'a> {
         Ok(AssociationId(number(self.next_word().ok_or("which association?")?)?))
     }
 
-    /// A handle; `xNNN` stands for a long one.
     pub(crate) fn pool(&mut self) -> Result<PoolHandle> {
-        let name = self.next_word().ok_or("which pool?")?;
-        match name.strip_prefix("long-") {
-            Some(length) => Ok(PoolHandle::from("x".repeat(number(length)? as usize))),
-            None => Ok(PoolHandle::from(name)),
-        }
+        pool_handle(self.next_word().ok_or("which pool?")?)
     }
 
     pub(crate) fn pe(&mut self) -> Result<PeId> {
@@ -113,7 +108,10 @@ impl<'a> Arguments<'a> {
         let id = self.pe()?;
         let mut user_transport = match self.word("opaque") {
             Some(opaque) => UserTransport::Opaque(Bytes::copy_from_slice(opaque.as_bytes())),
-            None => UserTransport::Ip(transport(self.required("at")?)?),
+            None => match self.word("at") {
+                Some(at) => UserTransport::Ip(transport(at)?),
+                None => UserTransport::Ip(transport(&format!("tcp:198.51.100.{}:7000", id.0 & 0xff))?),
+            },
         };
         if let (UserTransport::Ip(transport), Some(transport_use)) = (&mut user_transport, self.number("use")?) {
             transport.transport_use = TransportUse(transport_use as u16);
@@ -145,35 +143,31 @@ impl<'a> Arguments<'a> {
         })
     }
 
+    /// What is left are settings by their names, with `-` for `_`.
+    pub(crate) fn other_settings(&mut self, settings: &mut RegistrarSettings) -> Result<()> {
+        while let Some((name, value)) = self.named.next_key() {
+            settings.set(&name.replace('-', "_"), value)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn settings(&mut self) -> Result<RegistrarSettings> {
         let mut settings = RegistrarSettings::of(self.word("profile").unwrap_or("standard").parse::<Profile>()?);
         settings.accept_foreign_addresses = self.flag("accept-foreign-addresses");
-        let limits = &mut settings.limits;
-        let numbers: [(&str, &mut usize); 7] = [
-            ("pools", &mut limits.pools),
-            ("pool-elements", &mut limits.pool_elements),
-            ("pool-elements-per-pool", &mut limits.pool_elements_per_pool),
-            ("subscriptions", &mut limits.subscriptions),
-            ("associations", &mut limits.associations),
-            ("connections-opened", &mut limits.connections_opened),
-            ("buffered-bytes", &mut limits.buffered_bytes),
-        ];
-        for (name, limit) in numbers {
-            *limit = self.named.take_key(name).map_or(Ok(*limit), str::parse)?;
-        }
-        let numbers: [(&str, &mut u32); 2] = [
-            ("items-per-resolution", &mut limits.items_per_resolution),
-            ("requests-per-second", &mut limits.requests_per_second),
-        ];
-        for (name, limit) in numbers {
-            *limit = self.named.take_key(name).map_or(Ok(*limit), str::parse)?;
-        }
         Ok(settings)
     }
 }
 
+/// A handle; `long-256` stands for one of that length.
+pub(crate) fn pool_handle(name: &str) -> Result<PoolHandle> {
+    match name.strip_prefix("long-") {
+        Some(length) => Ok(PoolHandle::from("x".repeat(number(length)? as usize))),
+        None => Ok(PoolHandle::from(name)),
+    }
+}
+
 /// `tcp:192.0.2.1:7000`, `sctp:192.0.2.1+2001:db8::1:7000`: protocol, addresses, port; `*33` = 33 times; data and control.
-fn transport(text: &str) -> Result<Transport> {
+pub(crate) fn transport(text: &str) -> Result<Transport> {
     let (protocol, rest) = text.split_once(':').ok_or("tcp:ADDRESS:PORT")?;
     let (addresses, port) = rest.rsplit_once(':').ok_or("tcp:ADDRESS:PORT")?;
     let protocol = match protocol {
@@ -189,7 +183,7 @@ fn transport(text: &str) -> Result<Transport> {
     Ok(Transport { protocol, port: port.parse()?, transport_use: TransportUse::DATA_PLUS_CONTROL, addresses })
 }
 
-fn number(text: &str) -> Result<u64> {
+pub(crate) fn number(text: &str) -> Result<u64> {
     match text.strip_prefix("0x") {
         Some(digits) => Ok(u64::from_str_radix(digits, 16)?),
         None => Ok(text.parse()?),

@@ -7,18 +7,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use goldenscript::{Command, Context, Runner};
-use machine::association::{LostReason, Mapping, Peer, PeerIdentity, Request};
-use rsp_core::PPID_ASAP;
+use machine::Time;
+use machine::association::{AssociationId, LostReason, Mapping, Peer, PeerIdentity, Request};
 use rsp_core::registrar::{Channel, Effect, Event, Input};
+use rsp_core::{PPID_ASAP, PPID_ENRP};
 use rsp_wire::asap::{
     Deregistration, EndpointKeepAliveAck, EndpointUnreachable, HandleResolution, Message, Registration, ServerAnnounce,
     message_type,
 };
-use rsp_wire::{Dialect, PoolHandle};
+use rsp_wire::{Dialect, ServerId};
 use sim::registrar_harness::{Effects, RegistrarHarness};
 use smallvec::smallvec;
 
 use crate::arguments::Arguments;
+use crate::enrp::{self, Registrars};
+use crate::views;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -26,7 +29,9 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 #[derive(Default)]
 pub(crate) struct Script {
     harness: Option<RegistrarHarness>,
-    announcements: bool,
+    /// There is ENRP in it: the registrar was given an identifier.
+    enrp: bool,
+    registrars: Registrars,
 }
 
 impl Runner for Script {
@@ -43,21 +48,19 @@ impl Runner for Script {
 impl Script {
     fn command(&mut self, name: &str, arguments: &mut Arguments<'_>) -> Result<String> {
         if name == "settings" {
-            self.announcements = arguments.flag("announcements");
-            let mut settings = arguments.settings()?;
-            settings.multicast = self.announcements;
-            settings.enrp.mentor_discovery_timeout = Duration::ZERO;
-            self.harness = Some(RegistrarHarness::new(settings, arguments.addresses("local")?, 1));
-            return Ok(String::new());
+            return self.begin(arguments);
         }
         let started = match &self.harness {
             Some(harness) => harness.now(),
             None => return Err("the first command is `settings`".into()),
         };
         let harness = self.harness.as_mut().ok_or("settings")?;
+        if let Some(effects) = self.registrars.command(name, harness, arguments)? {
+            return self.lines(name, &effects, started);
+        }
         let effects = match name {
             // Associations.
-            "up" => harness.up(arguments.association()?, peer(arguments)?),
+            "up" => harness.up(opened(harness, arguments.association()?)?, peer(arguments, None, "192.0.2.100:3863")?),
             "lost" => harness.lost(arguments.association()?, lost_reason(arguments)?),
             "hold" => harness.hold(arguments.association()?, true),
             "read" => harness.hold(arguments.association()?, false),
@@ -114,18 +117,40 @@ impl Script {
             "keep-alive" => answering(harness, arguments.duration()?)?,
             "sleep" => harness.sleep(arguments.duration()?),
             // Views.
-            "pools" => return Ok(pools(harness)),
-            "pool" => return pool(harness, &arguments.pool()?),
-            "count" => return Ok(counts(harness)),
+            "pools" => return Ok(views::pools(harness)),
+            "pool" => return views::pool(harness, &arguments.pool()?),
+            "count" => return Ok(views::counts(harness)),
+            "status" => return Ok(views::status(harness)),
+            "peers" => return Ok(views::peers(harness)),
             other => return Err(format!("no command {other}").into()),
         };
+        self.lines(name, &effects, started)
+    }
+
+    /// The first command.
+    fn begin(&mut self, arguments: &mut Arguments<'_>) -> Result<String> {
+        let id = arguments.number("id")?;
+        self.enrp = id.is_some();
+        let mut settings = arguments.settings()?;
+        settings.multicast = arguments.flag("announcements");
+        if !self.enrp {
+            settings.enrp.mentor_discovery_timeout = Duration::ZERO;
+        }
+        let id = ServerId(id.unwrap_or(0x0a0b_0c0d) as u32);
+        let local_addresses = arguments.addresses("local")?;
+        arguments.other_settings(&mut settings)?;
+        self.harness = Some(RegistrarHarness::new(id, settings, local_addresses, 1));
+        Ok(String::new())
+    }
+
+    fn lines(&self, name: &str, effects: &Effects, started: Time) -> Result<String> {
         let mut output = String::new();
         let mut repeated = 0;
         let mut last = String::new();
         for (at, effect) in effects {
-            let Some(line) = self.line(&effect)? else { continue };
+            let Some(line) = self.line(effect)? else { continue };
             let mut line = shortened(&line);
-            if at != started || matches!(name, "wait") {
+            if *at != started || matches!(name, "wait") {
                 line = format!("@{at} {line}");
             }
             if line == last {
@@ -143,6 +168,9 @@ impl Script {
     fn line(&self, effect: &Effect) -> Result<Option<String>> {
         Ok(Some(match effect {
             Effect::Association(_, Request::Taken { .. }) => return Ok(None),
+            Effect::Association(id, Request::Send { data, ppid: PPID_ENRP, .. }) => {
+                format!("-> {} {}", id.0, enrp::shown(data)?)
+            }
             Effect::Association(id, Request::Send { data, .. }) => {
                 format!("-> {} {}", id.0, Message::decode(data)?.message)
             }
@@ -153,7 +181,8 @@ impl Script {
                 format!("-> {} heartbeat {:?}, dead after {:?}", id.0, heartbeat.interval, heartbeat.dead_after)
             }
             Effect::Association(id, request) => format!("-> {} {request:?}", id.0),
-            Effect::Announce(Channel::Enrp, _) | Effect::Event(Event::Started { .. }) => return Ok(None),
+            Effect::Announce(Channel::Enrp, _) | Effect::Event(Event::Started { .. }) if !self.enrp => return Ok(None),
+            Effect::Announce(Channel::Enrp, data) => format!("-> all registrars {}", enrp::shown(data)?),
             Effect::Announce(Channel::Asap, data) => format!("-> all {}", Message::decode(data)?.message),
             Effect::Event(Event::AssociationUp { .. }) => return Ok(None),
             Effect::Event(event) => format!("   {event}"),
@@ -229,17 +258,27 @@ fn send_times(
     Ok((0..times).flat_map(|_| harness.message(id, PPID_ASAP, data.clone())).collect())
 }
 
-fn peer(arguments: &mut Arguments<'_>) -> Result<Peer> {
+/// An even identifier is one the registrar has drawn.
+pub(crate) fn opened(harness: &RegistrarHarness, id: AssociationId) -> Result<AssociationId> {
+    match id.0.is_multiple_of(2) && !harness.has(id) {
+        true => Err(format!("association {} was not opened", id.0).into()),
+        false => Ok(id),
+    }
+}
+
+/// Who is at the other end: `from=`, `to=` as here.
+pub(crate) fn peer(arguments: &mut Arguments<'_>, from: Option<&str>, to: &str) -> Result<Peer> {
     let mapping = match arguments.word("mapping").unwrap_or("tcp") {
         "tcp" => Mapping::Tcp,
         "sctp" => Mapping::Sctp,
         "plain" => Mapping::PlainAsap,
         other => return Err(format!("no mapping {other}").into()),
     };
-    let sources = arguments.required("from")?.split(',').map(str::parse).collect::<std::result::Result<_, _>>()?;
+    let from = arguments.word("from").or(from).ok_or("from= is missing")?;
+    let sources = from.split(',').map(str::parse).collect::<std::result::Result<_, _>>()?;
     Ok(Peer {
         addresses: sources,
-        local: "192.0.2.100:3863".parse()?,
+        local: arguments.word("to").unwrap_or(to).parse()?,
         mapping,
         max_message: arguments.number("max_message")?.unwrap_or(65_455) as usize,
         identity: PeerIdentity::Anonymous,
@@ -254,48 +293,4 @@ fn lost_reason(arguments: &mut Arguments<'_>) -> Result<LostReason> {
         "timeout" => LostReason::ConnectTimeout,
         other => return Err(format!("no reason {other}").into()),
     })
-}
-
-fn pools(harness: &RegistrarHarness) -> String {
-    let mut pools: Vec<_> = harness.registrar.pools().collect();
-    pools.sort_by(|a, b| a.handle.cmp(&b.handle));
-    let lines = pools.iter().map(|pool| format!("{}: {} PEs, {}", pool.handle, pool.pool_elements, pool.policy));
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-fn pool(harness: &RegistrarHarness, handle: &PoolHandle) -> Result<String> {
-    let Some((_, mut members)) = harness.registrar.pool(handle, harness.now()) else {
-        return Ok("no such pool".into());
-    };
-    members.sort_by_key(|member| member.element.id);
-    let mut output = String::new();
-    for member in members {
-        writeln!(output, "{}", member.element)?;
-        if let Some(life) = member.life_left {
-            writeln!(output, "   life left {life:?}")?;
-        }
-        if let Some(reached) = member.reached {
-            writeln!(
-                output,
-                "   reached over association {}{}{}, silent for {:?}, reports {}",
-                reached.association.0,
-                if reached.up { "" } else { " (connecting)" },
-                if reached.keep_alive_pending { ", keep-alive pending" } else { "" },
-                reached.silent_for,
-                reached.reports
-            )?;
-        }
-    }
-    Ok(output)
-}
-
-fn counts(harness: &RegistrarHarness) -> String {
-    let registrar = &harness.registrar;
-    format!(
-        "{} pools, {} PEs, {} associations, {} subscriptions",
-        registrar.pool_count(),
-        registrar.pool_element_count(),
-        registrar.association_count(),
-        registrar.subscription_count()
-    )
 }
