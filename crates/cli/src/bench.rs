@@ -2,8 +2,10 @@
 //! `rsp bench`: a load generator for registrars. One workload per file; what they share is [`client`], which keeps the load up and takes the time.
 
 mod client;
+mod cluster;
 mod connection;
 mod echo;
+mod fairness;
 mod keepalive;
 mod options;
 mod pe;
@@ -12,7 +14,10 @@ mod report;
 mod reregister;
 mod resolve;
 mod server;
+mod startup;
+mod table;
 mod template;
+mod update;
 
 /// Measure registrars: requests per second, latency, processor time and memory
 ///
@@ -23,6 +28,10 @@ pub(crate) enum Bench {
     Register(register::Args),
     Reregister(reregister::Args),
     Keepalive(keepalive::Args),
+    Update(update::Args),
+    Fairness(fairness::Args),
+    Startup(startup::Args),
+    Table(table::Args),
     Echo(echo::Args),
     #[command(hide = true)]
     EchoServer,
@@ -34,6 +43,10 @@ pub(crate) fn run(command: &Bench) -> anyhow::Result<()> {
         Bench::Register(args) => register::run(args),
         Bench::Reregister(args) => reregister::run(args),
         Bench::Keepalive(args) => keepalive::run(args),
+        Bench::Update(args) => update::run(args),
+        Bench::Startup(args) => startup::run(args),
+        Bench::Table(args) => table::run(args),
+        Bench::Fairness(args) => fairness::run(args),
         Bench::Echo(args) => echo::run(args),
         Bench::EchoServer => echo::serve(),
     }

@@ -16,11 +16,25 @@ use super::connection::{Answer, Connection, Framing};
 
 /// What is asked, and whether an answer is right.
 pub(super) trait Workload {
-    /// The next request on this connection; `None` if there is none left.
-    fn request(&mut self, connection: usize) -> Option<&[u8]>;
+    /// The next request on this connection, due now; `None` if there is none left.
+    fn request(&mut self, connection: usize, due: u64) -> Option<&[u8]>;
 
     /// Whether this is the answer to the oldest request on this connection that has none. `Err` says what is wrong.
     fn answer(&mut self, connection: usize, message: &[u8]) -> Result<(), &'static str>;
+
+    /// A message on a connection where no request waits for an answer: when what it tells of was due. A workload that expects such
+    /// messages is measured by them.
+    fn unasked(&mut self, _connection: usize, _message: &[u8]) -> Result<u64, &'static str> {
+        Err("a message nobody asked for")
+    }
+
+    /// Whether it is measured by its unasked messages rather than by answers.
+    const MEASURED_BY_UNASKED: bool = false;
+
+    /// Unasked messages that are yet to come when no more is sent.
+    fn expected(&self) -> u64 {
+        0
+    }
 }
 
 /// How requests follow one another.
@@ -35,6 +49,8 @@ pub(super) enum Pace {
 pub(super) struct Plan {
     /// Connections that send.
     pub(super) active: Range<usize>,
+    /// A connection beside them that always has so many requests outstanding, as if it were alone. Its answers are not counted.
+    pub(super) flood: Option<(usize, u32)>,
     pub(super) pace: Pace,
     pub(super) warmup: Duration,
     /// How long to measure; `None` = until there are no more requests.
@@ -53,6 +69,8 @@ pub(super) struct Tally {
     /// Requests that had no answer when patience ended.
     pub(super) unanswered: u64,
     pub(super) keep_alives: u64,
+    /// Messages that came to the flooding connection.
+    pub(super) flooded: u64,
     pub(super) elapsed: Duration,
 }
 
@@ -92,7 +110,8 @@ impl Client {
         workload: &mut impl Workload,
         mut boundary: impl FnMut(),
     ) -> Result<Tally> {
-        let mut run = Run { tally: Tally::new()?, draining: false, workload };
+        let flood = plan.flood.map(|(index, _)| index);
+        let mut run = Run { tally: Tally::new()?, draining: false, flood, workload };
         let mut events = Events::with_capacity(1024);
         let start = self.now();
         let measure = start + nanos(plan.warmup);
@@ -101,6 +120,9 @@ impl Client {
             Pace::Closed { .. } => None,
             Pace::Open { per_second } => Some(Schedule { start, per_second: per_second.into(), sent: 0 }),
         };
+        if let Some((index, outstanding)) = plan.flood {
+            self.fill(index, outstanding, &mut run)?;
+        }
         if schedule.is_none() {
             for index in plan.active.clone() {
                 self.next_batch(index, plan, &mut run)?;
@@ -138,10 +160,11 @@ impl Client {
     fn drain(&mut self, events: &mut Events, plan: &Plan, run: &mut Run<'_, impl Workload>) -> Result<()> {
         run.draining = true;
         let until = self.now() + nanos(DRAIN);
-        while self.is_waiting(&plan.active) && self.now() < until {
+        while (self.is_waiting(&plan.active) || run.workload.expected() > 0) && self.now() < until {
             self.wait(events, LONGEST_PAUSE, plan, run)?;
         }
-        run.tally.unanswered = self.connections[plan.active.clone()].iter().map(|c| c.outstanding() as u64).sum();
+        let unanswered = self.connections[plan.active.clone()].iter().map(|c| c.outstanding() as u64);
+        run.tally.unanswered = unanswered.sum::<u64>() + run.workload.expected();
         Ok(())
     }
 
@@ -183,6 +206,9 @@ impl Client {
         }
         let connection = &mut self.connections[index];
         match plan.pace {
+            _ if run.flood == Some(index) && !run.draining => {
+                self.fill(index, plan.flood.map_or(0, |(_, outstanding)| outstanding), run)?;
+            }
             Pace::Closed { .. } if !run.draining && plan.active.contains(&index) => {
                 if connection.outstanding() == 0 {
                     self.next_batch(index, plan, run)?;
@@ -197,10 +223,14 @@ impl Client {
 
     fn next_batch(&mut self, index: usize, plan: &Plan, run: &mut Run<'_, impl Workload>) -> Result<()> {
         let Pace::Closed { outstanding } = plan.pace else { return Ok(()) };
+        self.fill(index, outstanding, run)
+    }
+
+    fn fill(&mut self, index: usize, outstanding: u32, run: &mut Run<'_, impl Workload>) -> Result<()> {
         let now = self.now();
         let connection = &mut self.connections[index];
-        for _ in 0..outstanding {
-            let Some(request) = run.workload.request(index) else { break };
+        while connection.outstanding() < outstanding as usize {
+            let Some(request) = run.workload.request(index, now) else { break };
             connection.send(request, now);
         }
         Ok(connection.flush()?)
@@ -220,7 +250,7 @@ impl Client {
             if connection.outstanding() > MOST_OUTSTANDING {
                 bail!("the server is too slow for this rate: {MOST_OUTSTANDING} requests wait on one connection");
             }
-            if let Some(request) = run.workload.request(index) {
+            if let Some(request) = run.workload.request(index, due) {
                 connection.send(request, due);
             }
         }
@@ -248,14 +278,22 @@ impl Client {
 struct Run<'a, W> {
     tally: Tally,
     draining: bool,
+    flood: Option<usize>,
     workload: &'a mut W,
 }
 
 impl<W: Workload> Run<'_, W> {
     fn answered(&mut self, index: usize, now: u64, answer: Answer<'_>) {
-        let result = self.workload.answer(index, answer.message);
-        match answer.due.ok_or("a message nobody asked for").and_then(|due| result.map(|()| due)) {
-            Ok(_) if self.draining => {}
+        if self.flood == Some(index) {
+            self.tally.flooded += 1;
+            return;
+        }
+        let result = match answer.due {
+            Some(due) => self.workload.answer(index, answer.message).map(|()| due),
+            None => self.workload.unasked(index, answer.message),
+        };
+        match result {
+            Ok(_) if self.draining || answer.due.is_none() != W::MEASURED_BY_UNASKED => {}
             Ok(due) => {
                 self.tally.answered += 1;
                 self.tally.latency.saturating_record(now.saturating_sub(due));
@@ -277,6 +315,7 @@ impl Tally {
             reason: None,
             unanswered: 0,
             keep_alives: 0,
+            flooded: 0,
             elapsed: Duration::ZERO,
         })
     }

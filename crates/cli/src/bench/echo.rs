@@ -39,7 +39,7 @@ pub(super) fn measure(args: &Args) -> Result<Report> {
 struct Echo;
 
 impl Workload for Echo {
-    fn request(&mut self, _connection: usize) -> Option<&[u8]> {
+    fn request(&mut self, _connection: usize, _due: u64) -> Option<&[u8]> {
         Some(&[b'q'; REQUEST])
     }
 

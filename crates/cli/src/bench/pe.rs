@@ -89,7 +89,13 @@ impl Registrations {
     /// Registers all of them once, as fast as it goes.
     pub(super) fn register_all(&mut self, client: &mut Client) -> Result<()> {
         let active = self.connections.clone();
-        let plan = Plan { active, pace: Pace::Closed { outstanding: 32 }, warmup: Duration::ZERO, duration: None };
+        let plan = Plan {
+            active,
+            flood: None,
+            pace: Pace::Closed { outstanding: 32 },
+            warmup: Duration::ZERO,
+            duration: None,
+        };
         let tally = client.run(&plan, self, || {})?;
         tally.check()?;
         ensure!(tally.answered == u64::from(self.elements), "not all registrations were answered");
@@ -116,7 +122,7 @@ impl Registrations {
 }
 
 impl Workload for Registrations {
-    fn request(&mut self, connection: usize) -> Option<&[u8]> {
+    fn request(&mut self, connection: usize, _due: u64) -> Option<&[u8]> {
         let connection = connection - self.connections.start;
         let turn = self.asked[connection];
         let element = self.element(connection, turn);

@@ -32,6 +32,9 @@ pub(super) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) first_error: Option<&'static str>,
     pub(super) keep_alives: u64,
+    /// Messages to a connection that floods.
+    #[serde(skip)]
+    pub(super) flooded: u64,
     pub(super) latency_us: Latency,
     /// Absent if the server's process isn't known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,7 +76,7 @@ pub(super) fn measure(
     active: Range<usize>,
     workload: &mut impl Workload,
 ) -> Result<Report> {
-    let plan = Plan { active, pace: load.pace(), warmup: load.warmup, duration: Some(load.duration) };
+    let plan = Plan { active, flood: None, pace: load.pace(), warmup: load.warmup, duration: Some(load.duration) };
     run(name, server, client, &plan, workload)
 }
 
@@ -119,6 +122,7 @@ pub(super) fn run(
         errors: tally.wrong + tally.unanswered,
         first_error: tally.reason.or((tally.unanswered > 0).then_some("requests without an answer")),
         keep_alives: tally.keep_alives,
+        flooded: tally.flooded,
         latency_us: Latency::of(&tally),
         server_process,
         client_cpu,

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `rsp bench resolve`: handle resolution, the pools in turn.
 
+use std::net::SocketAddr;
+
 use anyhow::{Result, ensure};
+use rserpool::Profile;
 use rsp_wire::asap::HandleResolution;
 use rsp_wire::asap::message_type::HANDLE_RESOLUTION_RESPONSE;
 
@@ -35,17 +38,28 @@ pub(super) fn measure(args: &Args) -> Result<Report> {
     ensure!(args.population.elements >= args.population.pools, "there are fewer pool elements than pools");
     let server = Server::registrar(&args.target)?;
     let mut client = Client::new()?;
-    let homes = client.open(1, server.address(), Framing::Mapping)?;
-    let address = client.connections()[homes.start].local_ip()?;
-    Registrations::new(&args.population, address, args.target.profile, homes)?.register_all(&mut client)?;
+    populate(&mut client, server.address(), &args.population, args.target.profile)?;
     let active = client.open(args.load.connections, server.address(), Framing::Mapping)?;
-    let mut workload = Resolutions::new(args, active.start, active.len())?;
+    let mut workload =
+        Resolutions::new(args.population.pools, args.items, args.target.profile, active.start, active.len())?;
     report::measure("resolve", &server, &mut client, &args.load, active, &mut workload)
+}
+
+/// Registers pool elements over a connection of their own, which is kept.
+pub(super) fn populate(
+    client: &mut Client,
+    address: SocketAddr,
+    population: &Population,
+    profile: Profile,
+) -> Result<()> {
+    let homes = client.open(1, address, Framing::Mapping)?;
+    let local = client.connections()[homes.start].local_ip()?;
+    Registrations::new(population, local, profile, homes)?.register_all(client)
 }
 
 /// ASAP_HANDLE_RESOLUTION.
 #[derive(Debug)]
-struct Resolutions {
+pub(super) struct Resolutions {
     template: Template,
     pools: u32,
     /// The first connection that asks.
@@ -56,19 +70,23 @@ struct Resolutions {
 }
 
 impl Resolutions {
-    fn new(args: &Args, first: usize, connections: usize) -> Result<Self> {
-        let resolution =
-            HandleResolution { subscribe: false, pool_handle: pool_handle(0), items: args.items, unknown: Vec::new() };
-        let pools = args.population.pools;
+    pub(super) fn new(
+        pools: u32,
+        items: Option<u32>,
+        profile: Profile,
+        first: usize,
+        connections: usize,
+    ) -> Result<Self> {
+        let resolution = HandleResolution { subscribe: false, pool_handle: pool_handle(0), items, unknown: Vec::new() };
         // Connections start at different pools.
         let start: Vec<u32> = (0..connections as u32).map(|connection| connection.wrapping_mul(7) % pools).collect();
-        let template = Template::new(resolution, dialect(args.target.profile))?;
+        let template = Template::new(resolution, dialect(profile))?;
         Ok(Resolutions { template, pools, first, asked: start.clone(), answered: start })
     }
 }
 
 impl Workload for Resolutions {
-    fn request(&mut self, connection: usize) -> Option<&[u8]> {
+    fn request(&mut self, connection: usize, _due: u64) -> Option<&[u8]> {
         let pool = &mut self.asked[connection - self.first];
         self.template.set_pool(*pool);
         *pool = if *pool + 1 == self.pools { 0 } else { *pool + 1 };

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rserpool::Profile;
 use serde::Deserialize;
 
 use super::options::{Cpus, Target};
@@ -21,6 +22,15 @@ pub(super) struct Server {
     address: SocketAddr,
     pid: Option<u32>,
     child: Option<Child>,
+}
+
+/// The line a registrar prints when it is ready.
+#[derive(Debug, Deserialize)]
+pub(super) struct Ready {
+    asap: Vec<SocketAddr>,
+    /// Where it speaks with other registrars.
+    #[serde(default)]
+    pub(super) enrp: Vec<SocketAddr>,
 }
 
 /// What a process has used up to now.
@@ -35,32 +45,45 @@ pub(super) struct Usage {
 impl Server {
     /// The registrar that was named, or one of our own.
     pub(super) fn registrar(target: &Target) -> Result<Self> {
-        if let Some(address) = target.named()? {
-            return Ok(Server { address, pid: target.pid, child: None });
+        match target.named()? {
+            Some(address) => Ok(Server::named(address, target.pid)),
+            None => Ok(Server::own_registrar(target.profile, &target.settings, &[], target.pin.cpus)?.0),
         }
-        #[derive(Deserialize)]
-        struct Ready {
-            asap: Vec<SocketAddr>,
-        }
-        let program = sibling("rsp-registrar")?;
-        let mut command = Command::new(program);
-        command.args(["--profile", &target.profile.to_string(), "--asap", "127.0.0.1:0", "--admin", "off"]);
-        command.args(target.settings.iter().flat_map(|setting| ["--set", setting]));
+    }
+
+    /// A registrar somebody runs.
+    pub(super) fn named(address: SocketAddr, pid: Option<u32>) -> Self {
+        Server { address, pid, child: None }
+    }
+
+    /// A registrar of our own, and what it says when it is ready.
+    pub(super) fn own_registrar(
+        profile: Profile,
+        settings: &[String],
+        flags: &[String],
+        cpus: Cpus,
+    ) -> Result<(Self, Ready)> {
+        let mut command = Command::new(program()?);
+        command.args(["--profile", &profile.to_string(), "--asap", "127.0.0.1:0", "--admin", "off"]);
+        command.args(settings.iter().flat_map(|setting| ["--set", setting])).args(flags);
         command.arg("--announce-ready").env("RSERPOOL_LOG", "error");
-        Server::start(command, target.pin.cpus, |line| {
-            let ready: Ready = serde_json::from_str(line)?;
-            ready.asap.first().copied().context("the registrar listens nowhere")
-        })
+        let (mut server, line) = Server::start(command, cpus)?;
+        let ready: Ready = serde_json::from_str(&line).context("the registrar ended; see its message above")?;
+        server.address = *ready.asap.first().context("the registrar listens nowhere")?;
+        Ok((server, ready))
     }
 
     /// The echo server.
     pub(super) fn echo(cpus: Cpus) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["bench", "echo-server"]);
-        Server::start(command, cpus, |line| Ok(line.trim().parse()?))
+        let (mut server, line) = Server::start(command, cpus)?;
+        server.address = line.trim().parse().context("the echo server ended; see its message above")?;
+        Ok(server)
     }
 
-    fn start(mut command: Command, cpus: Cpus, address: impl FnOnce(&str) -> Result<SocketAddr>) -> Result<Self> {
+    /// Starts it and reads the line it prints when it is ready.
+    fn start(mut command: Command, cpus: Cpus) -> Result<(Self, String)> {
         // A process starts where its parent is.
         if let Some((server, _)) = cpus {
             pin(server)?;
@@ -74,11 +97,10 @@ impl Server {
         }
         let stdout = child.stdout.take().expect("it is piped");
         let pid = child.id();
-        let mut server = Server { address: ([0, 0, 0, 0], 0).into(), pid: Some(pid), child: Some(child) };
+        let server = Server { address: ([0, 0, 0, 0], 0).into(), pid: Some(pid), child: Some(child) };
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        server.address = address(&line).context("the server did not start; see its message above")?;
-        Ok(server)
+        Ok((server, line))
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -137,9 +159,9 @@ fn pin(cpu: usize) -> Result<()> {
         .with_context(|| format!("this process may not run on processor {cpu}: give others with --cpus, or none"))
 }
 
-/// A program that is installed beside this one.
-fn sibling(name: &str) -> Result<PathBuf> {
-    Ok(std::env::current_exe().context("finding this program")?.with_file_name(name))
+/// The registrar, installed beside this program.
+pub(super) fn program() -> Result<PathBuf> {
+    Ok(std::env::current_exe().context("finding this program")?.with_file_name("rsp-registrar"))
 }
 
 /// USER_HZ is 100 on every Linux.

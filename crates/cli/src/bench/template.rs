@@ -37,6 +37,12 @@ impl Template {
         self
     }
 
+    /// Writes a number of two bytes at a place.
+    pub(super) fn set_u16(&mut self, place: usize, number: u16) -> &mut Self {
+        self.bytes[place..place + 2].copy_from_slice(&number.to_be_bytes());
+        self
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -68,7 +74,8 @@ fn name(pool: u32) -> [u8; NAME] {
     name
 }
 
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+/// Where these bytes are first.
+pub(super) fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
