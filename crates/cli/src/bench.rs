@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `rsp bench`: a load generator for registrars. One workload per file; what they share is [`client`], which keeps the load up and takes the time.
 
+mod census;
 mod client;
 mod cluster;
 mod connection;
 mod echo;
 mod fairness;
+mod join;
 mod keepalive;
 mod options;
 mod pe;
@@ -16,6 +18,7 @@ mod resolve;
 mod server;
 mod startup;
 mod table;
+mod takeover;
 mod template;
 mod update;
 
@@ -29,6 +32,8 @@ pub(crate) enum Bench {
     Reregister(reregister::Args),
     Keepalive(keepalive::Args),
     Update(update::Args),
+    Join(join::Args),
+    Takeover(takeover::Args),
     Fairness(fairness::Args),
     Startup(startup::Args),
     Table(table::Args),
@@ -46,6 +51,8 @@ pub(crate) fn run(command: &Bench) -> anyhow::Result<()> {
         Bench::Update(args) => update::run(args),
         Bench::Startup(args) => startup::run(args),
         Bench::Table(args) => table::run(args),
+        Bench::Join(args) => join::run(args),
+        Bench::Takeover(args) => takeover::run(args),
         Bench::Fairness(args) => fairness::run(args),
         Bench::Echo(args) => echo::run(args),
         Bench::EchoServer => echo::serve(),

@@ -4,13 +4,16 @@
 //! Closed loop: each connection sends so many requests in one write, and the next ones when all of them are answered. Open loop: requests are due at
 //! fixed times whether answers come or not, and their latency counts from then, so that a server that stands still is seen to.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use hdrhistogram::Histogram;
-use mio::{Events, Poll, Token};
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
 
 use super::connection::{Answer, Connection, Framing};
 
@@ -27,6 +30,9 @@ pub(super) trait Workload {
     fn unasked(&mut self, _connection: usize, _message: &[u8]) -> Result<u64, &'static str> {
         Err("a message nobody asked for")
     }
+
+    /// Measuring begins.
+    fn begins(&mut self) {}
 
     /// Whether it is measured by its unasked messages rather than by answers.
     const MEASURED_BY_UNASKED: bool = false;
@@ -55,6 +61,19 @@ pub(super) struct Plan {
     pub(super) warmup: Duration,
     /// How long to measure; `None` = until there are no more requests.
     pub(super) duration: Option<Duration>,
+    /// Ends it earlier.
+    pub(super) stop: Option<Arc<AtomicBool>>,
+}
+
+impl Plan {
+    /// Until there are no more requests.
+    pub(super) fn new(active: Range<usize>, pace: Pace) -> Self {
+        Plan { active, flood: None, pace, warmup: Duration::ZERO, duration: None, stop: None }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
 }
 
 /// What was measured.
@@ -79,13 +98,23 @@ pub(super) struct Tally {
 pub(super) struct Client {
     poll: Poll,
     connections: Vec<Connection>,
+    /// Where registrars reach pool elements.
+    listeners: Vec<TcpListener>,
+    last_claim: Option<Instant>,
     buffer: Vec<u8>,
     epoch: Instant,
 }
 
 impl Client {
     pub(super) fn new() -> Result<Self> {
-        Ok(Client { poll: Poll::new()?, connections: Vec::new(), buffer: vec![0; READ], epoch: Instant::now() })
+        Ok(Client {
+            poll: Poll::new()?,
+            connections: Vec::new(),
+            listeners: Vec::new(),
+            last_claim: None,
+            buffer: vec![0; READ],
+            epoch: Instant::now(),
+        })
     }
 
     /// Opens more connections and answers which they are.
@@ -99,8 +128,29 @@ impl Client {
         Ok(first..self.connections.len())
     }
 
+    /// Opens ports where registrars find pool elements that are answered for, and answers which.
+    pub(super) fn listen(&mut self, count: usize, address: IpAddr) -> Result<Vec<u16>> {
+        for _ in 0..count {
+            let mut listener = TcpListener::bind((address, 0).into())?;
+            let token = Token(FIRST_LISTENER + self.listeners.len());
+            self.poll.registry().register(&mut listener, token, Interest::READABLE)?;
+            self.listeners.push(listener);
+        }
+        self.listeners.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
+    }
+
     pub(super) fn connections(&self) -> &[Connection] {
         &self.connections
+    }
+
+    /// The end of these connections is nothing to complain of.
+    pub(super) fn may_end(&mut self, connections: Range<usize>) {
+        self.connections[connections].iter_mut().for_each(|connection| connection.may_end = true);
+    }
+
+    /// How many pool elements a registrar has claimed, and when the last one.
+    pub(super) fn claims(&self) -> (u64, Option<Instant>) {
+        (self.connections.iter().map(Connection::claims).sum(), self.last_claim)
     }
 
     /// Runs the workload. `boundary` is called when measuring begins and when it ends.
@@ -136,9 +186,10 @@ impl Client {
                 run.tally = Tally::new()?;
                 (measured_from, keep_alives) = (Some(now), self.keep_alives());
                 boundary();
+                run.workload.begins();
             }
             let exhausted = schedule.is_none() && !plan.active.is_empty() && !self.is_waiting(&plan.active);
-            if exhausted || end.is_some_and(|end| now >= end) {
+            if exhausted || plan.is_stopped() || end.is_some_and(|end| now >= end) {
                 break;
             }
             if let Some(schedule) = &mut schedule {
@@ -182,43 +233,66 @@ impl Client {
         }
         for event in events.iter() {
             let index = event.token().0;
+            if index >= FIRST_LISTENER {
+                self.accept(index - FIRST_LISTENER)?;
+                continue;
+            }
             if event.is_readable() || event.is_read_closed() {
                 self.read(index, plan, run).context("the server ended a connection")?;
             }
             if event.is_writable() {
-                self.connections[index].flush()?;
+                self.flush(index)?;
             }
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, listener: usize) -> Result<()> {
+        while let Ok((socket, _)) = self.listeners[listener].accept() {
+            let token = Token(self.connections.len());
+            self.connections.push(Connection::accepted(socket, self.poll.registry(), token)?);
         }
         Ok(())
     }
 
     fn read(&mut self, index: usize, plan: &Plan, run: &mut Run<'_, impl Workload>) -> Result<()> {
         let epoch = self.epoch;
+        let claims = self.connections[index].claims();
         loop {
             let mut now = None;
             let connection = &mut self.connections[index];
             let more = connection.read(&mut self.buffer, |answer| {
                 run.answered(index, *now.get_or_insert_with(|| nanos(epoch.elapsed())), answer);
-            })?;
-            if !more {
-                break;
+            });
+            match more {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(_) if connection.may_end => return Ok(()),
+                Err(error) => return Err(error.into()),
             }
         }
-        let connection = &mut self.connections[index];
+        if self.connections[index].claims() > claims {
+            self.last_claim = Some(Instant::now());
+        }
+        let is_active = plan.active.contains(&index) && !run.draining;
         match plan.pace {
             _ if run.flood == Some(index) && !run.draining => {
-                self.fill(index, plan.flood.map_or(0, |(_, outstanding)| outstanding), run)?;
+                self.fill(index, plan.flood.map_or(0, |(_, outstanding)| outstanding), run)
             }
-            Pace::Closed { .. } if !run.draining && plan.active.contains(&index) => {
-                if connection.outstanding() == 0 {
-                    self.next_batch(index, plan, run)?;
-                }
-            }
+            Pace::Closed { .. } if is_active && self.connections[index].outstanding() > 0 => Ok(()),
+            Pace::Closed { .. } if is_active => self.next_batch(index, plan, run),
             // The next request takes the ACKs along.
-            Pace::Open { .. } if !run.draining && plan.active.contains(&index) => {}
-            Pace::Closed { .. } | Pace::Open { .. } => connection.flush()?,
+            Pace::Open { .. } if is_active => Ok(()),
+            Pace::Closed { .. } | Pace::Open { .. } => self.flush(index),
         }
-        Ok(())
+    }
+
+    fn flush(&mut self, index: usize) -> Result<()> {
+        let connection = &mut self.connections[index];
+        match connection.flush() {
+            Err(_) if connection.may_end => Ok(()),
+            result => Ok(result?),
+        }
     }
 
     fn next_batch(&mut self, index: usize, plan: &Plan, run: &mut Run<'_, impl Workload>) -> Result<()> {
@@ -359,6 +433,9 @@ impl Schedule {
 fn nanos(duration: Duration) -> u64 {
     duration.as_nanos() as u64
 }
+
+/// Tokens below it are connections.
+const FIRST_LISTENER: usize = 1 << 32;
 
 /// How much is read at once.
 const READ: usize = 256 << 10;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Several registrars that are peers: those that were named, or some of our own on one processor.
 
-use anyhow::{Context, Result};
-use rserpool::Profile;
+use std::net::SocketAddr;
 
-use super::options::{self, Pin};
+use anyhow::{Context, Result};
+
+use super::options::{self, Own};
 use super::server::Server;
 
 /// Which registrars.
@@ -16,14 +17,8 @@ pub(crate) struct Group {
     /// How many of its own
     #[arg(long, default_value_t = 3, conflicts_with = "registrars", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(super) own: u32,
-    /// Timers and limits of the registrars: standard, rfc, rsplib or fast
-    #[arg(long, default_value = "standard")]
-    pub(super) profile: Profile,
-    /// A setting of its own registrars, e.g. keep_alive_interval=2s; may be given several times
-    #[arg(long = "set", value_name = "NAME=VALUE", conflicts_with = "registrars")]
-    pub(super) settings: Vec<String>,
     #[command(flatten)]
-    pub(super) pin: Pin,
+    pub(super) options: Own,
 }
 
 /// Registrars.
@@ -35,28 +30,40 @@ pub(super) struct Cluster {
 impl Cluster {
     /// The ones that were named, or some of our own.
     pub(super) fn start(group: &Group) -> Result<Self> {
-        let mut cluster = Cluster { servers: Vec::new() };
-        if !group.registrars.is_empty() {
-            let addresses = group.registrars.iter().map(|name| options::address(name));
-            let servers = addresses.map(|address| Ok(Server::named(address?, None))).collect::<Result<_>>()?;
-            return Ok(Cluster { servers });
+        if group.registrars.is_empty() {
+            return Cluster::own(&group.options, group.own, None);
         }
-        let mut peers: Vec<String> = Vec::new();
-        for _ in 0..group.own {
-            let flags =
-                ["--enrp", "127.0.0.1:0"].map(str::to_owned).into_iter().chain(peers.clone()).collect::<Vec<_>>();
-            let flags = if group.own == 1 { Vec::new() } else { flags };
-            let (server, ready) = Server::own_registrar(group.profile, &group.settings, &flags, group.pin.cpus)?;
-            cluster.servers.push(server);
-            if peers.is_empty() && group.own > 1 {
-                let enrp = ready.enrp.first().context("the registrar doesn't speak ENRP")?;
-                peers = vec!["--peer".to_owned(), enrp.to_string()];
-            }
+        let addresses = group.registrars.iter().map(|name| options::address(name));
+        let servers = addresses.map(|address| Ok(Server::named(address?, None))).collect::<Result<_>>()?;
+        Ok(Cluster { servers })
+    }
+
+    /// Registrars of our own: the first is the others' mentor.
+    pub(super) fn own(options: &Own, count: u32, setting: Option<&str>) -> Result<Self> {
+        let (first, enrp) = own(options, None, setting)?;
+        let mut servers = vec![first];
+        for _ in 1..count {
+            servers.push(own(options, Some(enrp), setting)?.0);
         }
-        Ok(cluster)
+        Ok(Cluster { servers })
     }
 
     pub(super) fn servers(&self) -> &[Server] {
         &self.servers
     }
+}
+
+/// Starts a registrar that joins `peer`, with a setting for this measurement unless the options have another value for it. Answers it when it has
+/// joined, and where others may join it.
+pub(super) fn own(options: &Own, peer: Option<SocketAddr>, setting: Option<&str>) -> Result<(Server, SocketAddr)> {
+    let name = |setting: &str| setting.split('=').next().map(str::to_owned);
+    let setting = setting.filter(|setting| options.settings.iter().all(|other| name(other) != name(setting)));
+    let settings: Vec<_> = options.settings.iter().cloned().chain(setting.map(str::to_owned)).collect();
+    let mut flags = vec!["--enrp".to_owned(), "127.0.0.1:0".to_owned()];
+    if let Some(peer) = peer {
+        flags.extend(["--peer".to_owned(), peer.to_string()]);
+    }
+    let (server, ready) = Server::own_registrar(options.profile, &settings, &flags, options.pin.cpus)?;
+    let enrp = ready.enrp.first().context("the registrar doesn't speak ENRP")?;
+    Ok((server, *enrp))
 }

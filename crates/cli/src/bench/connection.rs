@@ -37,12 +37,18 @@ pub(super) struct Connection {
     /// When each request was due that has not been answered, the oldest first.
     due: VecDeque<u64>,
     keep_alives: u64,
+    claims: u64,
+    /// Its end is nothing to complain of.
+    pub(super) may_end: bool,
 }
 
 /// The numbers of chunks.
 #[derive(Debug, Default)]
 struct Numbers {
+    /// The peer's INIT has come.
     is_open: bool,
+    /// Ours has gone.
+    has_greeted: bool,
     next_tsn: u32,
     next_ack: u32,
     next_peer_tsn: u32,
@@ -60,26 +66,41 @@ impl Connection {
         let stream = std::net::TcpStream::connect(to)?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
-        let mut socket = TcpStream::from_std(stream);
-        registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
-        let mut out = Vec::new();
+        let mut connection = Connection::new(TcpStream::from_std(stream), framing, registry, token)?;
         if framing == Framing::Mapping {
-            let mut init = BytesMut::new();
-            InitChunk { flags: InitFlags::NONE }.encode(&mut init);
-            out.extend_from_slice(&init);
+            connection.greet();
         }
-        let mut connection = Connection {
+        connection.flush()?;
+        Ok(connection)
+    }
+
+    /// Takes over a connection a registrar has opened to a pool element.
+    pub(super) fn accepted(socket: TcpStream, registry: &Registry, token: Token) -> io::Result<Self> {
+        socket.set_nodelay(true)?;
+        Ok(Connection { may_end: true, ..Connection::new(socket, Framing::Mapping, registry, token)? })
+    }
+
+    fn new(mut socket: TcpStream, framing: Framing, registry: &Registry, token: Token) -> io::Result<Self> {
+        registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(Connection {
             socket,
             framing,
-            out,
+            out: Vec::new(),
             written: 0,
             partial: Vec::new(),
             numbers: Numbers::default(),
             due: VecDeque::new(),
             keep_alives: 0,
-        };
-        connection.flush()?;
-        Ok(connection)
+            claims: 0,
+            may_end: false,
+        })
+    }
+
+    fn greet(&mut self) {
+        let mut init = BytesMut::new();
+        InitChunk { flags: InitFlags::NONE }.encode(&mut init);
+        self.out.extend_from_slice(&init);
+        self.numbers.has_greeted = true;
     }
 
     /// Our address on it.
@@ -119,6 +140,11 @@ impl Connection {
     /// Keep-alives answered.
     pub(super) fn keep_alives(&self) -> u64 {
         self.keep_alives
+    }
+
+    /// Keep-alives with the H flag: a registrar wants to be the home of the pool element.
+    pub(super) fn claims(&self) -> u64 {
+        self.claims
     }
 
     /// Reads once into `buffer` and hands up the answers. `false`: there was nothing to read. A read that doesn't fill the buffer has
@@ -166,7 +192,12 @@ impl Connection {
             match header[0] {
                 DATA => self.take_data(chunk, &mut hand_up)?,
                 ACK => self.take_ack(chunk)?,
-                INIT if !self.numbers.is_open => self.numbers.is_open = true,
+                INIT if !self.numbers.is_open => {
+                    self.numbers.is_open = true;
+                    if !self.numbers.has_greeted {
+                        self.greet();
+                    }
+                }
                 HEARTBEAT => {
                     self.out.push(HEARTBEAT_ACK);
                     self.out.extend_from_slice(&bytes[taken + 1..taken + padded]);
@@ -218,6 +249,7 @@ impl Connection {
         ack[4..].copy_from_slice(parameters);
         self.put_data(ack);
         self.keep_alives += 1;
+        self.claims += u64::from(message[1] & HOME);
         Ok(())
     }
 
@@ -250,6 +282,9 @@ const INIT: u8 = 1;
 const ACK: u8 = 3;
 const HEARTBEAT: u8 = 4;
 const HEARTBEAT_ACK: u8 = 5;
+
+/// The H flag of ASAP_ENDPOINT_KEEP_ALIVE.
+const HOME: u8 = 1;
 
 /// Bytes of a chunk's header, and of a DATA chunk before its data.
 const HEADER: usize = 4;

@@ -91,7 +91,8 @@ pub(super) fn measure(args: &Args) -> Result<Fairness> {
     let active = client.open(args.connections, server.address(), Framing::Mapping)?;
     let mut run = |name, pace, flooding: Option<u32>| {
         let flood = flooding.map(|outstanding| (first, outstanding));
-        let plan = Plan { active: active.clone(), flood, pace, warmup: args.warmup, duration: Some(args.duration) };
+        let plan =
+            Plan { flood, warmup: args.warmup, duration: Some(args.duration), ..Plan::new(active.clone(), pace) };
         let pools = args.population.pools;
         let mut workload = Resolutions::new(pools, None, args.target.profile, first, active.len() + 1)?;
         report::run(name, &server, &mut client, &plan, &mut workload)

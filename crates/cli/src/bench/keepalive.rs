@@ -57,7 +57,7 @@ pub(super) fn measure(args: &Args) -> Result<Report> {
     let before = server.usage();
     Registrations::new(&population, address, args.target.profile, homes)?.register_all(&mut client)?;
     let pace = Pace::Closed { outstanding: 0 };
-    let plan = Plan { active: 0..0, flood: None, pace, warmup: args.warmup, duration: Some(args.duration) };
+    let plan = Plan { warmup: args.warmup, duration: Some(args.duration), ..Plan::new(0..0, pace) };
     let mut report = report::run("keepalive", &server, &mut client, &plan, &mut Silence)?;
     report.since(before);
     Ok(report)

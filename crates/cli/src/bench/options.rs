@@ -38,6 +38,19 @@ impl Target {
     }
 }
 
+/// Registrars started for a run.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Own {
+    /// Timers and limits of the registrars: standard, rfc, rsplib or fast
+    #[arg(long, default_value = "standard")]
+    pub(super) profile: Profile,
+    /// A setting of its own registrars, e.g. keep_alive_interval=2s; may be given several times
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(super) settings: Vec<String>,
+    #[command(flatten)]
+    pub(super) pin: Pin,
+}
+
 /// Which processors.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Pin {

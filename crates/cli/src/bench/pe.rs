@@ -5,7 +5,6 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
 use std::ops::Range;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rserpool::Profile;
@@ -24,6 +23,9 @@ pub(super) struct Registrations {
     template: Template,
     id: usize,
     load: Option<usize>,
+    port: usize,
+    /// Where registrars reach them, in turn; if there is no such port, nowhere.
+    ports: Vec<u16>,
     /// PE Identifier of the first one: another in each run.
     first_id: u32,
     pools: u32,
@@ -45,6 +47,17 @@ impl Registrations {
         profile: Profile,
         connections: Range<usize>,
     ) -> Result<Self> {
+        Registrations::reached_at(Vec::new(), population, address, profile, connections)
+    }
+
+    /// First registrations of pool elements that registrars can connect to at these ports.
+    pub(super) fn reached_at(
+        ports: Vec<u16>,
+        population: &options::Population,
+        address: IpAddr,
+        profile: Profile,
+        connections: Range<usize>,
+    ) -> Result<Self> {
         let count = connections.len();
         ensure!(population.elements as usize >= count, "there are fewer pool elements than connections");
         let (id, load) = (0xe1e2_e3e4_u32, 0xa1a2_a3a4_u32);
@@ -61,7 +74,10 @@ impl Registrations {
                 user_transport: UserTransport::Ip(Transport {
                     protocol: Protocol::Tcp,
                     port: PORT,
-                    transport_use: TransportUse::DATA_ONLY,
+                    transport_use: match ports[..] {
+                        [] => TransportUse::DATA_ONLY,
+                        [..] => TransportUse::DATA_PLUS_CONTROL,
+                    },
                     addresses: [address].into_iter().collect(),
                 }),
                 policy,
@@ -74,6 +90,8 @@ impl Registrations {
         Ok(Registrations {
             id: template.place_of(&id.to_be_bytes())?,
             load: load.map(|load| template.place_of(&load.to_be_bytes())).transpose()?,
+            port: template.place_of(&[&PORT.to_be_bytes()[..], &[0]].concat())?,
+            ports,
             template,
             first_id: RandomState::new().build_hasher().finish() as u32,
             pools: population.pools,
@@ -89,13 +107,7 @@ impl Registrations {
     /// Registers all of them once, as fast as it goes.
     pub(super) fn register_all(&mut self, client: &mut Client) -> Result<()> {
         let active = self.connections.clone();
-        let plan = Plan {
-            active,
-            flood: None,
-            pace: Pace::Closed { outstanding: 32 },
-            warmup: Duration::ZERO,
-            duration: None,
-        };
+        let plan = Plan::new(active, Pace::Closed { outstanding: 32 });
         let tally = client.run(&plan, self, || {})?;
         tally.check()?;
         ensure!(tally.answered == u64::from(self.elements), "not all registrations were answered");
@@ -132,6 +144,9 @@ impl Workload for Registrations {
         self.asked[connection] = self.after(connection, turn);
         self.requests = self.requests.wrapping_add(1);
         self.template.set_pool(element % self.pools).set_u32(self.id, self.first_id.wrapping_add(element));
+        if let [_, ..] = self.ports[..] {
+            self.template.set_u16(self.port, self.ports[element as usize % self.ports.len()]);
+        }
         if let Some(load) = self.load {
             self.template.set_u32(load, self.requests.wrapping_mul(LOAD_STEP));
         }
@@ -164,8 +179,8 @@ pub(super) fn dialect(profile: Profile) -> Dialect {
     if profile == Profile::Rfc { Dialect::RFC } else { Dialect::STANDARD }
 }
 
-/// The port all pool elements are at. Nobody goes there.
-const PORT: u16 = 7;
+/// The port of pool elements nobody goes to.
+const PORT: u16 = 0x7e7e;
 
 /// Loads are spread over all values.
 const LOAD_STEP: u32 = 0x9e37_79b9;

@@ -76,7 +76,7 @@ pub(super) fn measure(
     active: Range<usize>,
     workload: &mut impl Workload,
 ) -> Result<Report> {
-    let plan = Plan { active, flood: None, pace: load.pace(), warmup: load.warmup, duration: Some(load.duration) };
+    let plan = Plan { warmup: load.warmup, duration: Some(load.duration), ..Plan::new(active, load.pace()) };
     run(name, server, client, &plan, workload)
 }
 

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -103,6 +103,12 @@ impl Server {
         Ok((server, line))
     }
 
+    /// Sends it a signal, if it is ours.
+    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+        let child = self.child.as_ref().context("only registrars of its own can be harmed")?;
+        Ok(kill(Pid::from_raw(child.id() as i32), signal)?)
+    }
+
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -117,20 +123,13 @@ impl Server {
     }
 }
 
-/// Ends what was started, and nothing else.
+/// Ends what was started, and nothing else. It has nothing to lose.
 impl Drop for Server {
     fn drop(&mut self) {
-        let Some(child) = &mut self.child else { return };
-        let _ = kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM);
-        let until = Instant::now() + STOP;
-        while Instant::now() < until {
-            if !matches!(child.try_wait(), Ok(None)) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
         }
-        let _ = child.kill();
-        let _ = child.wait();
     }
 }
 
@@ -166,9 +165,6 @@ pub(super) fn program() -> Result<PathBuf> {
 
 /// USER_HZ is 100 on every Linux.
 const MS_PER_TICK: u64 = 10;
-
-/// How long a server may take to stop before it is killed.
-const STOP: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

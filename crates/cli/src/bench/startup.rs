@@ -59,8 +59,7 @@ pub(super) fn measure(args: &Args) -> Result<Startup> {
     let mut client = Client::new()?;
     let active = client.open(1, server.address(), Framing::Mapping)?;
     let mut question = Question::new(args.profile)?;
-    let pace = Pace::Closed { outstanding: 1 };
-    let plan = Plan { active, flood: None, pace, warmup: Duration::ZERO, duration: None };
+    let plan = Plan::new(active, Pace::Closed { outstanding: 1 });
     client.run(&plan, &mut question, || {})?.check()?;
     let first_answer_ms = start.elapsed().as_secs_f64() * 1e3;
     std::thread::sleep(IDLE);

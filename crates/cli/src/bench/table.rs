@@ -8,7 +8,7 @@ use clap::Parser;
 use serde::Serialize;
 
 use super::report::Report;
-use super::{Bench, echo, fairness, keepalive, register, reregister, resolve, startup, update};
+use super::{Bench, echo, fairness, join, keepalive, register, reregister, resolve, startup, takeover, update};
 use crate::duration;
 use crate::output::{self, Output};
 
@@ -48,6 +48,12 @@ enum Row {
     Update3,
     /// Update visible at the others, ten registrars
     Update10,
+    /// A registrar joins one with 100,000 pool elements
+    Join,
+    /// Takeover of 50,000 pool elements from a registrar that is killed
+    TakeoverKill,
+    /// The same from one that says nothing any more
+    TakeoverHang,
     /// One pool user floods, the others ask for half of the capacity
     Fairness,
     /// Start to first answer, idle memory, size of the program
@@ -151,6 +157,23 @@ impl Row {
             }
             Row::Update3 => update_row(args, "3", &d, [Some(150.0), Some(500.0)]),
             Row::Update10 => update_row(args, "10", &d, [None, Some(2_000.0)]),
+            Row::Join => {
+                let runs = repeat(args, || match workload(&["join"])? {
+                    Bench::Join(args) => join::measure(&args),
+                    _ => unreachable!("it was asked for"),
+                })?;
+                let of = |name, unit, goal, value: fn(&join::Join) -> f64| {
+                    Number::alone(name, unit, goal, runs.iter().map(value).collect())
+                };
+                Ok(vec![
+                    of("joining with 100,000 PEs", "ms", Goal::Most(120.0), |run| run.joined_ms),
+                    of("joining with none", "ms", Goal::Stated, |run| run.empty_ms),
+                    of("lookups meanwhile: p99.9", "us", Goal::Most(5_000.0), |run| run.meanwhile.latency_us.p999),
+                    of("lookups without it: p99.9", "us", Goal::Stated, |run| run.calm.latency_us.p999),
+                ])
+            }
+            Row::TakeoverKill => takeover_row(args, "kill", "takeover of 50,000 PEs, kill -9", 500.0),
+            Row::TakeoverHang => takeover_row(args, "hang", "takeover of 50,000 PEs, silent", 2_000.0),
             Row::Fairness => {
                 let runs = repeat(args, || match workload(&["fairness", "-d", &seconds])? {
                     Bench::Fairness(args) => fairness::measure(&args),
@@ -197,6 +220,25 @@ fn update_row(args: &Args, registrars: &str, d: &[&str], goals: [Option<f64>; 2]
     Ok(numbers.collect())
 }
 
+/// Takeover in profile fast.
+fn takeover_row(args: &Args, death: &str, name: &'static str, goal: f64) -> Result<Vec<Number>> {
+    let line = ["takeover", "--profile", "fast", "--death", death];
+    let runs = repeat(args, || match workload(&line)? {
+        Bench::Takeover(args) => takeover::measure(&args),
+        _ => unreachable!("it was asked for"),
+    })?;
+    let of = |name, unit, goal, value: fn(&takeover::Takeover) -> f64| {
+        Number::alone(name, unit, goal, runs.iter().map(value).collect())
+    };
+    Ok(vec![
+        of(name, "ms", Goal::Most(goal), |run| run.owned_ms),
+        of("  all told of their new home", "ms", Goal::Most(5_000.0), |run| run.told_ms),
+        of("  PEs told", "", Goal::Least(50_000.0), |run| run.told as f64),
+        of("  PEs kept", "", Goal::Least(50_000.0), |run| run.kept as f64),
+        of("  failed lookups at survivors", "", Goal::Most(0.0), |run| run.failed_lookups as f64),
+    ])
+}
+
 /// A run of the limit and one of the workload, in turn.
 fn beside(args: &Args, limit: &str, name: &str, how: &[&str], d: &[&str]) -> Result<Vec<(Report, Report)>> {
     repeat(args, || Ok((report(&[&[limit], how, d].concat())?, report(&[&[name], how, d].concat())?)))
@@ -215,7 +257,12 @@ fn report(args: &[&str]) -> Result<Report> {
         Bench::Keepalive(args) => keepalive::measure(&args),
         Bench::Echo(args) => echo::measure(&args),
         Bench::Update(args) => update::measure(&args),
-        Bench::Fairness(_) | Bench::Startup(_) | Bench::Table(_) | Bench::EchoServer => {
+        Bench::Fairness(_)
+        | Bench::Join(_)
+        | Bench::Takeover(_)
+        | Bench::Startup(_)
+        | Bench::Table(_)
+        | Bench::EchoServer => {
             unreachable!("what has another result is not asked for here")
         }
     }?;

@@ -51,18 +51,18 @@ pub(super) fn measure(args: &Args) -> Result<Report> {
     let mut client = Client::new()?;
     let [first, others @ ..] = cluster.servers() else { bail!("no registrar") };
     let active = client.open(1, first.address(), Framing::Mapping)?;
-    let mut changes = Changes::new(&client, active.start, args.group.profile)?;
-    let plan = |active, pace, duration| Plan { active, flood: None, pace, warmup: Duration::ZERO, duration };
-    client.run(&plan(active.clone(), Pace::Closed { outstanding: 1 }, None), &mut changes, || {})?.check()?;
+    let mut changes = Changes::new(&client, active.start, args.group.options.profile)?;
+    client.run(&Plan::new(active.clone(), Pace::Closed { outstanding: 1 }), &mut changes, || {})?.check()?;
 
     // With one registrar its own subscribers are measured.
     let mut subscribers = client.connections().len()..client.connections().len();
     for server in if others.is_empty() { cluster.servers() } else { others } {
         subscribers.end = client.open(1, server.address(), Framing::Mapping)?.end;
     }
-    subscribe(&mut client, subscribers.clone(), args.group.profile)?;
+    subscribe(&mut client, subscribers.clone(), args.group.options.profile)?;
     changes.expect(subscribers);
-    let plan = Plan { warmup: args.warmup, ..plan(active, Pace::Open { per_second: args.rate }, Some(args.duration)) };
+    let pace = Pace::Open { per_second: args.rate };
+    let plan = Plan { warmup: args.warmup, duration: Some(args.duration), ..Plan::new(active, pace) };
     report::run("update", first, &mut client, &plan, &mut changes)
 }
 
@@ -72,9 +72,7 @@ fn subscribe(client: &mut Client, subscribers: Range<usize>, profile: Profile) -
     for connection in subscribers {
         loop {
             let mut subscription = Subscription::new(profile)?;
-            let active = connection..connection + 1;
-            let pace = Pace::Closed { outstanding: 1 };
-            let plan = Plan { active, flood: None, pace, warmup: Duration::ZERO, duration: None };
+            let plan = Plan::new(connection..connection + 1, Pace::Closed { outstanding: 1 });
             client.run(&plan, &mut subscription, || {})?.check()?;
             if subscription.accepted {
                 break;
