@@ -48,8 +48,12 @@ impl Workload for Echo {
     }
 }
 
-/// The server's process: prints its address, and serves until it is killed.
+/// The server's process: prints its address, and serves for as long as whoever started it lives.
 pub(super) fn serve() -> Result<()> {
+    std::thread::spawn(|| {
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
     let mut listener = TcpListener::bind("127.0.0.1:0".parse()?)?;
     crate::output::print(&listener.local_addr()?.to_string())?;
     let mut poll = Poll::new()?;

@@ -88,7 +88,7 @@ impl Server {
         if let Some((server, _)) = cpus {
             pin(server)?;
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().with_context(|| {
             format!("starting {}: build it with `make build`", command.get_program().to_string_lossy())
         })?;
