@@ -83,7 +83,7 @@ fn the_pool_elements_of_a_registrar_that_is_killed_are_taken_over() {
 
 #[test]
 fn what_one_that_floods_leaves_to_the_others_is_measured() {
-    let fair = own(&["fairness", "--duration", "200ms", "--warmup", "50ms", "--connections", "3"]);
+    let fair = own(&["fairness", "--duration", "200ms", "--warmup", "50ms", "--connections", "3", "--flood", "64"]);
     assert!(fair["share"].as_f64() > Some(0.0) && fair["flood_per_second"].as_f64() > Some(0.0), "{fair}");
 }
 
