@@ -93,7 +93,8 @@ by_name!(Limits {
     peers,
     downloads,
     requests_per_second,
-    buffered_bytes
+    buffered_bytes,
+    peer_buffered_bytes
 });
 by_name!(
     EndpointSettings {

@@ -240,8 +240,10 @@ pub struct Limits {
     pub downloads: usize,
     /// Requests per second and association, a burst of twice as many.
     pub requests_per_second: u32,
-    /// Bytes waiting to be sent on an association.
+    /// Bytes waiting to be sent to a PE or PU.
     pub buffered_bytes: usize,
+    /// Bytes waiting to be sent to another registrar; one that does not read them is cut off, and asks for the handlespace when it is back.
+    pub peer_buffered_bytes: usize,
 }
 
 impl Default for Limits {
@@ -258,6 +260,7 @@ impl Default for Limits {
             downloads: 16,
             requests_per_second: 1_000_000,
             buffered_bytes: 4 << 20,
+            peer_buffered_bytes: 64 << 20,
         }
     }
 }

@@ -284,23 +284,33 @@ impl Registrar {
         }
     }
 
-    /// Sends an encoded message. A peer that lets more than `buffered_bytes` pile up is not reading: it is cut off.
+    /// Sends an encoded message in the protocol of the association.
     pub(super) fn send_encoded(&mut self, id: AssociationId, sent: Sent, data: Bytes) {
+        if let Some(channel) = self.associations.get(id).map(|association| association.channel) {
+            self.send_as(ppid_of(channel), id, sent, data);
+        }
+    }
+
+    /// Sends an encoded message. A peer that lets more than the limit pile up is not reading: it is cut off.
+    pub(super) fn send_as(&mut self, ppid: u32, id: AssociationId, sent: Sent, data: Bytes) {
+        let limits = &self.settings.limits;
+        let (asap, enrp) = (limits.buffered_bytes, limits.peer_buffered_bytes);
         let Some(association) = self.associations.get_mut(id) else { return };
+        let most = if association.channel == Channel::Asap { asap } else { enrp };
         let Some(max_message) = association.peer().map(|peer| peer.max_message) else { return };
         if data.len() > max_message {
             return self.answer_too_long(id);
         }
-        if association.buffered_bytes > self.settings.limits.buffered_bytes {
+        if association.buffered_bytes > most {
             return;
         }
         association.buffered_bytes += sent.length;
-        if association.buffered_bytes > self.settings.limits.buffered_bytes {
+        if association.buffered_bytes > most {
             self.to_end.push((id, EndReason::PeerDoesNotRead));
             return;
         }
         self.metrics.messages_sent += 1;
-        let (token, ppid) = (sent.token(), ppid_of(association.channel));
+        let token = sent.token();
         self.request(id, Request::Send { stream: 0, ppid, unordered: false, token, data });
     }
 

@@ -15,7 +15,7 @@ use super::event::{Event, IgnoreReason, Removal};
 use super::monitors::Reports;
 use super::{Channel, Registrar};
 use crate::PPID_ASAP;
-use crate::association::{AssociationId, Request};
+use crate::association::AssociationId;
 use crate::handlespace::Slot;
 
 impl Registrar {
@@ -82,9 +82,8 @@ impl Registrar {
         if self.may_complain(reporter)
             && let Some(data) = self.encode(&report.into())
         {
-            self.metrics.messages_sent += 1;
-            let token = Sent { length: data.len(), what: What::Answer }.token();
-            self.request(link, Request::Send { stream: 0, ppid: PPID_ASAP, unordered: false, token, data });
+            let sent = Sent { length: data.len(), what: What::Answer };
+            self.send_as(PPID_ASAP, link, sent, data);
         }
     }
 

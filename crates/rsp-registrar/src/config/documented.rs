@@ -146,6 +146,10 @@ fn doc(name: &str) -> &'static str {
         }
         "requests_per_second" => "Requests per second of one association; a burst may be twice as many.",
         "buffered_bytes" => "Bytes waiting for one peer; one that does not read them is cut off.",
+        "peer_buffered_bytes" => {
+            "Bytes waiting for another registrar; one that does not read them is cut off, and asks for the handlespace when\n\
+             it is back."
+        }
         _ => "",
     }
 }
