@@ -47,12 +47,17 @@ impl Registrar {
         }
     }
 
-    /// Opens an association to a peer that has none. Answers whether there is a place to go.
+    /// Opens an association to a peer that has none. Answers whether there is a place to go where nobody else answers.
     pub(in crate::registrar) fn connect_peer(&mut self, id: ServerId, now: Time) -> bool {
         let Some(reached) = self.enrp.peers.get(id).and_then(|peer| peer.reached.clone()) else { return false };
         let association = self.open_enrp(reached, now);
+        let speaks = self.associations.get(association).map_or(ServerId::NONE, |it| it.registrar);
+        if speaks != ServerId::NONE && speaks != id {
+            return false;
+        }
+        let is_up = self.associations.is_up(association);
         if let Some(peer) = self.enrp.peers.get_mut(id) {
-            peer.link = Some(Link { association, is_up: false });
+            peer.link = Some(Link { association, is_up });
         }
         true
     }
@@ -158,10 +163,22 @@ impl Registrar {
             Some(link) if link.association != id => self.to_end.push((link.association, EndReason::NoLongerNeeded)),
             _ => {}
         }
+        self.not_reached_over(id, sender, now);
         if is_new {
             self.peer_found(sender, now);
         }
         true
+    }
+
+    /// An association that was opened to reach other peers has turned out to be `sender`'s: it has come back with another identifier, or
+    /// there was never anybody else.
+    fn not_reached_over(&mut self, id: AssociationId, sender: ServerId, now: Time) {
+        for other in self.enrp.peers.reached_over(id).into_iter().filter(|other| *other != sender) {
+            if let Some(peer) = self.enrp.peers.get_mut(other) {
+                peer.link = None;
+            }
+            self.unreachable(other, false, now);
+        }
     }
 
     //= https://www.rfc-editor.org/rfc/rfc5353#section-3.4.1
@@ -215,21 +232,20 @@ impl Registrar {
 
     /// An association with a registrar is gone or did not come up.
     pub(in crate::registrar) fn enrp_lost(&mut self, id: AssociationId, registrar: ServerId, now: Time) {
-        let owner = self.enrp.peers.iter().find(|(_, peer)| peer.link.is_some_and(|link| link.association == id));
-        let Some(peer) = owner.map(|(id, _)| id) else {
-            return self.mentor_lost(now);
-        };
         let was_up = registrar != ServerId::NONE;
-        let other = self.associations.iter().find(|(_, it)| it.registrar == peer && it.peer().is_some());
-        let other = other.map(|(association, _)| Link { association, is_up: true });
-        let Some(known) = self.enrp.peers.get_mut(peer) else { return };
-        known.link = other;
-        known.session = None;
         if was_up {
-            self.updates_lost(peer);
+            // What it sent it may have sent over this one, whatever we send on.
+            self.updates_lost(registrar);
         }
-        if other.is_none() && !self.is_leaving() {
-            self.unreachable(peer, was_up, now);
+        for peer in self.enrp.peers.reached_over(id) {
+            let other = self.associations.iter().find(|(_, it)| it.registrar == peer && it.peer().is_some());
+            let other = other.map(|(association, _)| Link { association, is_up: true });
+            let Some(known) = self.enrp.peers.get_mut(peer) else { continue };
+            known.link = other;
+            known.session = None;
+            if other.is_none() && !self.is_leaving() {
+                self.unreachable(peer, was_up, now);
+            }
         }
         self.mentor_lost(now);
     }

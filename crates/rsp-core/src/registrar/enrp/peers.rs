@@ -141,6 +141,12 @@ impl Peers {
         self.0.values().filter_map(Peer::up).collect()
     }
 
+    /// Those that this association is the way to: one, or several at one address of which none has spoken yet.
+    pub(in crate::registrar) fn reached_over(&self, association: AssociationId) -> SmallVec<[ServerId; 1]> {
+        let linked = self.0.iter().filter(|(_, peer)| peer.link.is_some_and(|link| link.association == association));
+        linked.map(|(id, _)| *id).collect()
+    }
+
     /// Peers that live and can be spoken to.
     pub(in crate::registrar) fn reachable(&self) -> impl Iterator<Item = ServerId> + '_ {
         self.iter().filter(|(_, peer)| peer.is_alive() && peer.up().is_some()).map(|(id, _)| id)
