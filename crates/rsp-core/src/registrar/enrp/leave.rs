@@ -67,12 +67,13 @@ impl Registrar {
         let Some(leaving) = self.enrp.leaving.as_mut().filter(|leaving| !leaving.done) else { return };
         leaving.done = true;
         let waiting = leaving.waiting.len();
+        let kept = self.handlespace.sum_of(self.id).pool_elements();
         self.timers.stop(Timer::Leave);
         self.timers.stop(Timer::Heartbeat);
         let links: Vec<_> = self.enrp.peers.iter().filter_map(|(_, peer): (ServerId, &Peer)| peer.link).collect();
         for link in links {
             self.to_end.push((link.association, EndReason::Leaving));
         }
-        self.event(Event::Left { not_settled: waiting });
+        self.event(Event::Left { not_settled: waiting + kept });
     }
 }
