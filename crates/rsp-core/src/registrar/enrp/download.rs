@@ -142,7 +142,7 @@ impl Registrar {
             Ok(registered) => self.update_subscribers_of(registered, pool, now),
             Err(cause) => {
                 let (pool, pe, cause) = (pool.detach(), element.id, cause.code());
-                self.event(Event::UpdateRejected { peer: mentor, pool, pe, cause });
+                self.complain(mentor, Event::UpdateRejected { peer: mentor, pool, pe, cause });
             }
         }
     }

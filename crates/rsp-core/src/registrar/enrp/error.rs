@@ -7,6 +7,7 @@ use rsp_wire::{DecodeError, ServerId};
 use smallvec::smallvec;
 
 use crate::association::AssociationId;
+use crate::rate::COMPLAINTS_PER_SECOND;
 use crate::registrar::Registrar;
 use crate::registrar::event::{EndReason, Event, IgnoreReason, Refusal};
 
@@ -32,11 +33,25 @@ impl Registrar {
 
     /// A message of a peer is not obeyed.
     pub(in crate::registrar) fn refuse(&mut self, peer: ServerId, reason: Refusal) {
+        let association = self.link_of(peer);
+        self.complain(peer, Event::PeerRefused { peer, association, reason });
+    }
+
+    /// As [`Registrar::refuse`], with an event of its own. Answers whether it was not one too many.
+    pub(in crate::registrar) fn complain(&mut self, about: ServerId, event: Event) -> bool {
         self.metrics.peer_messages_refused += 1;
-        if let Some(association) = self.link_of(peer)
-            && self.may_complain(association)
-        {
-            self.event(Event::PeerRefused { peer, association: Some(association), reason });
+        let may_complain = self.link_of(about).is_some_and(|association| self.may_complain(association));
+        if may_complain {
+            self.event(event);
+        }
+        may_complain
+    }
+
+    /// What came by multicast, or was told of a registrar by another one, is not believed.
+    pub(in crate::registrar) fn refuse_hearsay(&mut self, peer: ServerId, reason: Refusal) {
+        self.metrics.peer_messages_refused += 1;
+        if self.enrp.complaints.take(COMPLAINTS_PER_SECOND, COMPLAINTS_PER_SECOND, self.now) {
+            self.event(Event::PeerRefused { peer, association: None, reason });
         }
     }
 

@@ -97,7 +97,7 @@ impl Registrar {
             Ok(registered) => registered,
             Err(cause) => {
                 let (pool, pe, cause) = (pool.detach(), element.id, cause.code());
-                self.event(Event::UpdateRejected { peer: sender, pool, pe, cause });
+                self.complain(sender, Event::UpdateRejected { peer: sender, pool, pe, cause });
                 return None;
             }
         };

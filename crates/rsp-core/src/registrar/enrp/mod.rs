@@ -36,6 +36,7 @@ use super::event::IgnoreReason;
 use super::{Channel, Effect, Registrar};
 use crate::association::AssociationId;
 use crate::handlespace::Header;
+use crate::rate::Rate;
 use crate::{PPID_ASAP, PPID_ENRP};
 
 pub use peers::PeerState;
@@ -55,6 +56,8 @@ pub(super) struct Enrp {
     pub(super) leaving: Option<leave::Leaving>,
     /// PEs we suggested to a peer, which may therefore take them from us.
     pub(super) suggested: suggestion::Suggested,
+    /// Events about what did not come over an association.
+    complaints: Rate,
 }
 
 impl Registrar {

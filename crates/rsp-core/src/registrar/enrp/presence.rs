@@ -90,7 +90,7 @@ impl Registrar {
         let reached = reached.and_then(|information| peers::reached(&information.transports));
         let source = from.ip().to_canonical();
         let Some(reached) = reached.filter(|reached| reached.addresses.iter().any(|it| it.ip() == source)) else {
-            return self.event(Event::PeerRefused { peer: sender, association: None, reason: Refusal::NoAddress });
+            return self.refuse_hearsay(sender, Refusal::NoAddress);
         };
         self.learn_peer(sender, Some(reached), now);
         self.connect_peers(now);
@@ -111,7 +111,7 @@ impl Registrar {
                 }
             }
             None if is_full => {
-                self.event(Event::PeerRefused { peer: id, association: None, reason: Refusal::TooManyPeers });
+                self.refuse_hearsay(id, Refusal::TooManyPeers);
                 return false;
             }
             None => {
@@ -125,8 +125,7 @@ impl Registrar {
 
     fn learn_address(&mut self, sender: ServerId, information: &ServerInformation) -> bool {
         if information.id != sender {
-            let association = self.link_of(sender);
-            self.event(Event::PeerRefused { peer: sender, association, reason: Refusal::WrongIdentifier });
+            self.refuse(sender, Refusal::WrongIdentifier);
             return false;
         }
         if let (Some(reached), Some(peer)) = (peers::reached(&information.transports), self.enrp.peers.get_mut(sender))

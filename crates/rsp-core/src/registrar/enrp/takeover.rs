@@ -81,8 +81,7 @@ impl Registrar {
             //# server indicated in the ENRP_INIT_TAKEOVER message, it MUST
             //# immediately announce an ENRP_PRESENCE message to all its peer
             //# ENRP servers in an attempt to stop this takeover process.
-            self.event(Event::TakeoverRefused { by: initiator, target });
-            return self.announce_presence();
+            return self.refuse_takeover(initiator, target);
         }
         if target == initiator {
             return self.refuse(initiator, Refusal::NotDead);
@@ -105,6 +104,15 @@ impl Registrar {
                     && now.since(last_heard) <= self.settings.enrp.peer_heartbeat_cycle * 3 / 2 =>
             {
                 self.probe_peer(target, Some(initiator), now);
+            }
+            // It is being asked already. To hurry us does not help.
+            Some((PeerState::Probed { until, on_behalf_of: Some(first) }, _)) => {
+                if self.beats(initiator, first) || !self.enrp.peers.is_alive(first) {
+                    let on_behalf_of = Some(initiator);
+                    if let Some(peer) = self.enrp.peers.get_mut(target) {
+                        peer.state = PeerState::Probed { until, on_behalf_of };
+                    }
+                }
             }
             Some((PeerState::Granted { to, .. }, _)) if to != initiator && self.enrp.peers.is_alive(to) => {
                 if self.beats(initiator, to) {
@@ -206,12 +214,12 @@ impl Registrar {
     /// ENRP_TAKEOVER_SERVER. It is believed of a target that we, too, have not heard; a target that lives keeps its PEs, and each of
     /// them that adopts the sender all the same will say so by registering with it.
     pub(in crate::registrar) fn takeover_server(&mut self, sender: ServerId, target: ServerId, now: Time) {
-        let is_active = self.enrp.peers.get(target).is_some_and(|peer| peer.state == PeerState::Active);
+        let state = self.enrp.peers.get(target).map(|peer| peer.state);
+        let is_active = matches!(state, Some(PeerState::Active | PeerState::Probed { on_behalf_of: Some(_), .. }));
         if target == self.id || target == sender || is_active {
-            self.event(Event::TakeoverRefused { by: sender, target });
-            if target == self.id {
-                self.announce_presence();
-            }
+            return self.refuse_takeover(sender, target);
+        }
+        if state.is_none() {
             return;
         }
         self.enrp.takeovers.stop(target);
@@ -219,6 +227,13 @@ impl Registrar {
         let pool_elements = self.change_home(target, sender);
         self.event(Event::TakenOver { target, by: sender, pool_elements });
         self.forget_peer(target);
+    }
+
+    /// The target lives; if it is ourselves, all hear so.
+    fn refuse_takeover(&mut self, by: ServerId, target: ServerId) {
+        if self.complain(by, Event::TakeoverRefused { by, target }) && target == self.id {
+            self.announce_presence();
+        }
     }
 
     /// All PEs of one registrar are another's. Pool users see nothing of it.
