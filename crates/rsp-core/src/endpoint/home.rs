@@ -109,11 +109,9 @@ impl Endpoint {
     pub(super) fn adopt(&mut self, link: HomeLink, cause: AdoptCause, now: Time) {
         let (id, home) = (link.association, link.home);
         self.end_hunt();
-        if let Some(old) = self.home.replace(link) {
-            // One that a registrar has opened is closed by that registrar.
-            if old.association != id && old.association.0.is_multiple_of(2) {
-                self.close(old.association);
-            }
+        if let Some(old) = self.home.replace(link).filter(|old| old.association != id) {
+            // Whoever opened it: that is how the old home sees that it is not the home any more.
+            self.close(old.association);
         }
         self.event(Event::HomeAdopted { home, cause });
         self.unsubscribed();
