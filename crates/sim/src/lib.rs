@@ -7,7 +7,7 @@
 //! - [`registrar_commands`]: any bytes as a list of commands, with time, to a registrar
 //! - [`session_commands`]: the same to one end of a session
 //! - [`source`]: how a fuzzer's bytes become commands
-//! - [`network`]: hosts' kernels and the wires between them, with boxes that delay and cut
+//! - [`network`]: hosts' kernels and the wires between them, with boxes that delay, lose and cut
 //! - [`world`]: registrars, pool elements and pool users on such a network, with faults; replayable by seed
 #![forbid(unsafe_code)]
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! TCP connections between virtual hosts: what the kernels and the wires in between do, in virtual time.
+//! TCP connections and multicast datagrams between virtual hosts: what the kernels and the wires in between do, in virtual time.
 //!
-//! A connection is two directions, each a queue of segments that keeps its order whatever the boxes on the way do to their timing.
+//! A connection is two directions, each a queue of segments that keeps its order whatever the boxes on the way do to their timing. Datagrams keep none.
 
 mod boxes;
+mod cuts;
+mod datagrams;
 mod kernel;
 mod sockets;
 
@@ -13,7 +15,12 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use machine::{Rng, Time};
 
+use cuts::Cuts;
+use datagrams::Datagrams;
+
 pub use boxes::NetworkBox;
+pub use cuts::Cut;
+pub use datagrams::{Datagram, Group};
 pub use kernel::Kernel;
 pub use sockets::{Awake, Key, Owner, Sockets};
 
@@ -70,9 +77,10 @@ pub struct Network {
     /// When the first segment of the direction towards this end arrives.
     arrivals: BTreeSet<(Time, u64, End)>,
     order: u64,
-    cuts: BTreeSet<(IpAddr, IpAddr)>,
+    cuts: Cuts,
     /// Segments stopped at a cut, by the direction's end; they are sent again when it heals.
     held: Vec<End>,
+    datagrams: Datagrams,
 }
 
 /// On the way to one end.
@@ -94,8 +102,9 @@ impl Network {
             directions: BTreeMap::new(),
             arrivals: BTreeSet::new(),
             order: 0,
-            cuts: BTreeSet::new(),
+            cuts: Cuts::default(),
             held: Vec::new(),
+            datagrams: Datagrams::default(),
         }
     }
 
@@ -139,19 +148,20 @@ impl Network {
         self.arrivals.insert((direction.last, self.order, to));
     }
 
-    /// When the next segment arrives.
+    /// When the next segment or datagram arrives.
     pub fn next(&self) -> Option<Time> {
-        self.arrivals.first().map(|(at, ..)| *at)
+        let segment = self.arrivals.first().map(|(at, ..)| *at);
+        segment.into_iter().chain(self.datagrams.next()).min()
     }
 
     /// A segment that has arrived by now.
     pub fn arrive(&mut self, now: Time) -> Option<Arrival> {
-        while self.next().is_some_and(|at| at <= now) {
+        while self.arrivals.first().is_some_and(|(at, ..)| *at <= now) {
             let (_, _, at) = self.arrivals.pop_first()?;
             // Its process has closed it.
             let Some(direction) = self.directions.get_mut(&at) else { continue };
             let (from, to) = (direction.from, direction.to);
-            if self.cuts.contains(&pair(from.ip(), to.ip())) {
+            if self.cuts.stops_streams(from.ip(), to.ip()) {
                 self.held.push(at);
                 continue;
             }
@@ -161,15 +171,25 @@ impl Network {
         None
     }
 
-    /// Nothing passes between these two any more, and nobody is told.
-    pub fn cut(&mut self, a: IpAddr, b: IpAddr) {
-        self.cuts.insert(pair(a, b));
+    /// This does not pass between these two any more, and nobody is told.
+    pub fn cut(&mut self, a: IpAddr, b: IpAddr, cut: Cut) {
+        self.cuts.cut(a, b, cut);
     }
 
     /// It passes again; TCP has kept what was stopped.
     pub fn heal(&mut self, a: IpAddr, b: IpAddr, now: Time) {
-        self.cuts.remove(&pair(a, b));
-        // Those still cut come back here.
+        self.cuts.heal(a, b);
+        self.send_held(now);
+    }
+
+    /// The host has no power: nothing reaches it, and it answers nothing.
+    pub fn power(&mut self, host: IpAddr, on: bool, now: Time) {
+        self.cuts.power(host, on);
+        self.send_held(now);
+    }
+
+    /// What is still cut comes back to `held`.
+    fn send_held(&mut self, now: Time) {
         for end in std::mem::take(&mut self.held) {
             self.schedule(end, now);
         }
@@ -179,8 +199,4 @@ impl Network {
     fn forget(&mut self, end: End) {
         self.directions.remove(&end);
     }
-}
-
-fn pair(a: IpAddr, b: IpAddr) -> (IpAddr, IpAddr) {
-    (a.min(b), a.max(b))
 }

@@ -51,8 +51,10 @@ struct Socket {
 /// What a process works with while it is awake.
 #[derive(Debug)]
 pub struct Awake<'a> {
-    /// The time.
+    /// The time by its host's clock.
     pub now: Time,
+    /// The time by the network's.
+    pub at: Time,
     /// Its host's kernel.
     pub kernel: &'a mut Kernel,
     /// The wires.
@@ -85,7 +87,7 @@ impl Sockets {
     pub(crate) fn perform(&mut self, key: Key, request: Request, config: Config, awake: &mut Awake<'_>) {
         if let Request::Connect { to, .. } = request {
             let peer = to[0];
-            let (end, local) = awake.kernel.connect(peer, awake.network, awake.now);
+            let (end, local) = awake.kernel.connect(peer, awake.network, awake.at);
             let connection = Connection::new(Role::Connector, config, awake.now);
             self.live.insert(key, Socket { connection, end, local, peer, input: BytesMut::new() });
             return;
@@ -116,7 +118,7 @@ impl Sockets {
     /// Reads everything that has arrived.
     pub(crate) fn read(&mut self, awake: &mut Awake<'_>) {
         for socket in self.live.values_mut().chain(&mut self.closing) {
-            if let Some(readable) = awake.kernel.read(socket.end) {
+            if let Some(readable) = awake.kernel.read(socket.end, awake.at) {
                 if !readable.bytes.is_empty() {
                     socket.input.unsplit(readable.bytes);
                     socket.connection.received(&mut socket.input, awake.now);
@@ -138,7 +140,7 @@ impl Sockets {
             Output::Wait(_) => None,
         })?;
         if let Some(socket) = self.live.get(&key) {
-            awake.dialogue.heard(awake.now, socket.peer, &event);
+            awake.dialogue.heard(awake.at, socket.peer, &event);
         }
         if let Event::Lost(_) = event {
             let socket = self.live.remove(&key).expect("its event was just read");
@@ -155,7 +157,7 @@ impl Sockets {
         self.closing.retain_mut(|socket| {
             while let Output::Effect(event) = socket.connection.poll_output() {
                 if let tcp_mapping::Event::Lost(_) = event {
-                    awake.kernel.close(socket.end, awake.network, awake.now);
+                    awake.kernel.close(socket.end, awake.network, awake.at);
                     return false;
                 }
             }
@@ -194,11 +196,11 @@ impl Socket {
             slices[..count].iter().for_each(|slice| bytes.extend_from_slice(slice));
             self.connection.written(written);
         }
-        awake.kernel.write(self.end, bytes.freeze(), awake.network, awake.now);
+        awake.kernel.write(self.end, bytes.freeze(), awake.network, awake.at);
     }
 
     fn shut(self, awake: &mut Awake<'_>) {
-        awake.kernel.close(self.end, awake.network, awake.now);
+        awake.kernel.close(self.end, awake.network, awake.at);
     }
 }
 

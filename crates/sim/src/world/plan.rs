@@ -18,12 +18,22 @@ use crate::network::NetworkBox;
 /// Hosts, the boxes between them, settings and what the applications do.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Registrars; they know nothing of each other.
-    pub registrars: u8,
+    /// Registrars.
+    pub registrars: u16,
+    /// How registrars find each other.
+    pub peering: Peering,
+    /// There is multicast: endpoints hear announcements.
+    pub multicast: bool,
+    /// Endpoints know the addresses of all registrars; else they find them by announcements.
+    pub configured: bool,
+    /// Nothing runs at the beginning: the scenario starts the hosts.
+    pub all_off: bool,
+    /// Clocks start anywhere, and run up to this many parts per million too fast or too slow. 0 = all are the same.
+    pub drift: u64,
     /// Pool elements.
-    pub elements: u8,
+    pub elements: u16,
     /// Pool users.
-    pub users: u8,
+    pub users: u16,
     /// Sessions of each pool user.
     pub sessions: u8,
     /// A pool element has the same identifier again after a restart, as a configured one has.
@@ -38,6 +48,19 @@ pub struct Plan {
     pub endpoint: EndpointSettings,
     /// Of both ends of every session.
     pub session: SessionSettings,
+}
+
+/// How registrars find each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peering {
+    /// Not at all.
+    None,
+    /// An administrator has told each of all others.
+    Static,
+    /// By announcements.
+    Multicast,
+    /// Both.
+    Both,
 }
 
 /// What the applications do: a session asks a request every `gap`, with at most `window` unanswered.
@@ -70,6 +93,11 @@ impl Plan {
     pub fn of(profile: Profile) -> Self {
         Plan {
             registrars: 1,
+            peering: Peering::None,
+            multicast: false,
+            configured: true,
+            all_off: false,
+            drift: 0,
             elements: 3,
             users: 1,
             sessions: 1,
@@ -92,7 +120,19 @@ impl Plan {
 
     pub(super) fn registrar_addresses(&self) -> Vec<RegistrarAddress> {
         let address = |n| RegistrarAddress::tcp(SocketAddr::new(Host::Registrar(n).address(), ASAP_PORT));
-        (0..self.registrars).map(address).collect()
+        (0..self.registrars).filter(|_| self.configured).map(address).collect()
+    }
+
+    /// The peers an administrator names to this registrar.
+    pub(super) fn static_peers(&self, registrar: Host) -> Vec<SocketAddr> {
+        let is_told = matches!(self.peering, Peering::Static | Peering::Both);
+        let others = (0..self.registrars).map(Host::Registrar).filter(|other| is_told && *other != registrar);
+        others.map(|other| SocketAddr::new(other.address(), ENRP_PORT)).collect()
+    }
+
+    /// Whether registrars announce themselves to each other.
+    pub(super) fn enrp_multicast(&self) -> bool {
+        self.multicast && matches!(self.peering, Peering::Multicast | Peering::Both)
     }
 }
 
@@ -120,13 +160,23 @@ pub(super) fn pool() -> PoolHandle {
 }
 
 pub(super) fn pe_transport(address: IpAddr) -> Transport {
+    tcp(address, PE_PORT)
+}
+
+/// Where a registrar at this address serves ASAP, and ENRP.
+pub(super) fn registrar_transports(address: IpAddr) -> (Transport, Transport) {
+    (tcp(address, ASAP_PORT), tcp(address, ENRP_PORT))
+}
+
+fn tcp(address: IpAddr, port: u16) -> Transport {
     Transport {
         protocol: Protocol::Tcp,
-        port: PE_PORT,
+        port,
         transport_use: TransportUse::DATA_PLUS_CONTROL,
         addresses: smallvec![address],
     }
 }
 
 pub(super) const ASAP_PORT: u16 = 3863;
+pub(super) const ENRP_PORT: u16 = 9901;
 pub(super) const PE_PORT: u16 = 7000;

@@ -10,15 +10,15 @@ use machine::association::{AssociationId, Event, Peer};
 use machine::{Machine, Output, Time};
 use rsp_core::PPID_ASAP;
 use rsp_core::config::{EndpointSettings, SessionSettings};
-use rsp_core::endpoint::{self, Command, Endpoint, Life, Register, RegistrationId, Reply};
+use rsp_core::endpoint::{self, Command, Endpoint, Home, Life, Register, RegistrationId, Reply};
 use rsp_core::session::{Message, Outgoing, PeEffect, PeInput, PeItem, PeSession, SendId};
 use rsp_wire::parameter::{Policy, UserTransport};
 use rsp_wire::{PeId, asap};
 use tcp_mapping::Config;
 
 use super::pool_user::number;
-use super::{endpoint_config, pe_transport, pool, session_config};
-use crate::network::{Awake, Owner, Sockets};
+use super::{Plan, endpoint_config, pe_transport, pool, session_config};
+use crate::network::{Awake, Datagram, Owner, Sockets};
 
 /// The process.
 #[derive(Debug)]
@@ -37,6 +37,10 @@ pub struct ElementProcess {
     pub served: u64,
     /// It has drained and is gone.
     pub left: bool,
+    /// A registrar has said yes, and nothing has ended that since.
+    pub acknowledged: Option<Acknowledged>,
+    /// Registrations that were.
+    pub registered: usize,
     service: Duration,
     sessions: BTreeMap<u64, ElementSession>,
     by_session_id: BTreeMap<u64, u64>,
@@ -51,6 +55,17 @@ pub struct ElementProcess {
     drain_until: Option<Time>,
     endpoint_settings: EndpointSettings,
     session_settings: SessionSettings,
+}
+
+/// What a registrar has said yes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// The first time, by the network's clock.
+    pub first: Time,
+    /// The last time.
+    pub last: Time,
+    /// By whom it was the last time.
+    pub home: Home,
 }
 
 #[derive(Debug)]
@@ -71,24 +86,19 @@ struct Greeting {
 }
 
 impl ElementProcess {
-    pub(super) fn new(
-        id: PeId,
-        address: IpAddr,
-        endpoint: Endpoint,
-        endpoint_settings: EndpointSettings,
-        session_settings: SessionSettings,
-        service: Duration,
-    ) -> Self {
+    pub(super) fn new(id: PeId, address: IpAddr, plan: &Plan, seed: u64) -> Self {
         ElementProcess {
             id,
             address,
-            endpoint,
+            endpoint: Endpoint::new(plan.endpoint.clone(), plan.registrar_addresses(), seed),
             endpoint_events: Vec::new(),
             replies: Vec::new(),
             application_stopped: false,
             served: 0,
             left: false,
-            service,
+            acknowledged: None,
+            registered: 0,
+            service: plan.workload.service,
             sessions: BTreeMap::new(),
             by_session_id: BTreeMap::new(),
             next_session: 0,
@@ -98,8 +108,8 @@ impl ElementProcess {
             register_at: Some(Time::ZERO),
             sockets: Sockets::new(),
             drain_until: None,
-            endpoint_settings,
-            session_settings,
+            endpoint_settings: plan.endpoint.clone(),
+            session_settings: plan.session.clone(),
         }
     }
 
@@ -121,6 +131,8 @@ impl ElementProcess {
 
     /// Leaves the pool: pool users are told first, as `PoolElement::drain` does.
     pub(super) fn drain(&mut self, now: Time) {
+        self.acknowledged = None;
+        self.register_at = None;
         let time = self.session_settings.drain_timeout;
         self.drain_until = Some(now + time);
         for session in self.sessions.values_mut() {
@@ -128,6 +140,11 @@ impl ElementProcess {
         }
         let command = Command::Deregister { registration: self.registration };
         self.endpoint.handle_input(endpoint::Input::Command(command), now);
+    }
+
+    /// It has begun to leave its pool.
+    pub fn is_leaving(&self) -> bool {
+        self.drain_until.is_some()
     }
 
     /// Sessions open now.
@@ -144,6 +161,9 @@ impl ElementProcess {
             (Owner::Door, id)
         });
         self.sockets.read(awake);
+        while let Some(Datagram { from, data, .. }) = awake.kernel.datagram() {
+            self.endpoint.handle_input(endpoint::Input::Announcement { from, data }, awake.now);
+        }
         self.work(awake);
         self.sockets.handle_timeout(awake.now);
         self.work(awake);
@@ -157,9 +177,9 @@ impl ElementProcess {
         }
         let deadline = self.work(awake);
         if self.drain_until.is_some_and(|until| until <= awake.now || self.sessions.is_empty()) && !self.left {
-            awake.dialogue.say(awake.now, || format!("drained, {} sessions left", self.sessions.len()));
+            awake.dialogue.say(awake.at, || format!("drained, {} sessions left", self.sessions.len()));
             self.left = true;
-            awake.kernel.listen(None, awake.network, awake.now);
+            awake.kernel.listen_no_more(awake.network, awake.at);
         }
         self.sockets.write(awake);
         let silence = self.door.values().filter_map(|greeting| Some(greeting.up.as_ref()?.1)).min();
@@ -276,20 +296,33 @@ impl ElementProcess {
                     self.sockets.perform((Owner::Endpoint, id), request, config, awake);
                 }
                 Output::Effect(endpoint::Effect::Reply(reply)) => {
-                    awake.dialogue.say(awake.now, || format!("{reply:?}"));
-                    if let Reply::RegistrationFailed { ended: true, .. } = reply {
-                        self.register_at = Some(awake.now + RESTART);
-                    }
-                    self.replies.push((awake.now, reply));
+                    awake.dialogue.say(awake.at, || format!("{reply:?}"));
+                    self.replied(&reply, awake);
+                    self.replies.push((awake.at, reply));
                 }
                 Output::Effect(endpoint::Effect::Event(event)) => {
-                    awake.dialogue.say(awake.now, || event.to_string());
-                    self.endpoint_events.push((awake.now, event));
+                    awake.dialogue.say(awake.at, || event.to_string());
+                    self.endpoint_events.push((awake.at, event));
                 }
                 Output::Wait(deadline) => break deadlines.extend(deadline),
             }
         }
         deadlines.into_iter().min()
+    }
+
+    fn replied(&mut self, reply: &Reply, awake: &Awake<'_>) {
+        match reply {
+            Reply::Registered { home, .. } if self.drain_until.is_none() => {
+                self.registered += 1;
+                let first = self.acknowledged.map_or(awake.at, |before| before.first);
+                self.acknowledged = Some(Acknowledged { first, last: awake.at, home: *home });
+            }
+            Reply::RegistrationFailed { ended: true, .. } if self.drain_until.is_none() => {
+                self.acknowledged = None;
+                self.register_at = Some(awake.now + RESTART);
+            }
+            _ => {}
+        }
     }
 
     fn perform_session(&mut self, key: u64, awake: &mut Awake<'_>) -> Option<Time> {
@@ -323,9 +356,9 @@ impl ElementProcess {
                         old.machine.handle_input(PeInput::Supersede, awake.now);
                     }
                 }
-                PeEffect::Event(event) => awake.dialogue.say(awake.now, || format!("session {key}: {event:?}")),
+                PeEffect::Event(event) => awake.dialogue.say(awake.at, || format!("session {key}: {event:?}")),
                 PeEffect::Ended(end) => {
-                    awake.dialogue.say(awake.now, || format!("session {key} ended: {end}"));
+                    awake.dialogue.say(awake.at, || format!("session {key} ended: {end}"));
                     self.sessions.remove(&key);
                     return None;
                 }

@@ -15,7 +15,7 @@ use tcp_mapping::Config;
 
 use super::ledger::Ledger;
 use super::{Workload, endpoint_config, pool, session_config};
-use crate::network::{Awake, Owner, Sockets};
+use crate::network::{Awake, Datagram, Owner, Sockets};
 
 /// The process.
 #[derive(Debug)]
@@ -112,6 +112,9 @@ impl UserProcess {
 
     pub(super) fn wake(&mut self, awake: &mut Awake<'_>) -> Option<Time> {
         self.sockets.read(awake);
+        while let Some(Datagram { from, data, .. }) = awake.kernel.datagram() {
+            self.endpoint.handle_input(endpoint::Input::Announcement { from, data }, awake.now);
+        }
         self.work(awake);
         self.sockets.handle_timeout(awake.now);
         self.work(awake);
@@ -198,7 +201,7 @@ impl UserProcess {
                 }
                 Output::Effect(endpoint::Effect::Reply(reply)) => self.reply(reply),
                 Output::Effect(endpoint::Effect::Event(event)) => {
-                    awake.dialogue.say(awake.now, || event.to_string());
+                    awake.dialogue.say(awake.at, || event.to_string());
                     self.endpoint_events.push((awake.now, event));
                 }
                 Output::Wait(deadline) => break deadlines.extend(deadline),
@@ -225,7 +228,7 @@ impl UserProcess {
                 }
                 PuEffect::Deliver(PuItem::Data(message)) => session.take(message, awake.now),
                 PuEffect::Deliver(item) => {
-                    awake.dialogue.say(awake.now, || format!("session {number}: {item:?}"));
+                    awake.dialogue.say(awake.at, || format!("session {number}: {item:?}"));
                     if let PuItem::Failover { number, from, to, cause, .. } = item {
                         session.callback_number = number;
                         session.ledger.failed_over(awake.now, from, to.pe, cause);
@@ -234,13 +237,13 @@ impl UserProcess {
                 }
                 PuEffect::Outcome(send, outcome) => session.ledger.outcome(send.0, &outcome),
                 PuEffect::Event(event) => {
-                    awake.dialogue.say(awake.now, || format!("session {number}: {event:?}"));
+                    awake.dialogue.say(awake.at, || format!("session {number}: {event:?}"));
                     if let SessionEvent::StrayAcknowledgement(_) = event {
                         session.ledger.stray += 1;
                     }
                 }
                 PuEffect::Ended(result) => {
-                    awake.dialogue.say(awake.now, || format!("session {number} ended: {result:?}"));
+                    awake.dialogue.say(awake.at, || format!("session {number} ended: {result:?}"));
                     session.ledger.ended = Some((awake.now, result));
                 }
             }

@@ -1,27 +1,64 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A registrar's process, wired as crate `rsp-registrar` does.
 
-use machine::association::{AssociationId, Heartbeat};
+use bytes::Bytes;
+use machine::association::{self, AssociationId, Heartbeat, Request};
 use machine::{Machine, Output, Time};
-use rsp_core::registrar::{Effect, Event, Input, Registrar};
+use rsp_core::PPID_ENRP;
+use rsp_core::registrar::{Channel, Effect, Event, Input, Registrar};
+use rsp_wire::{PeId, ServerId};
 use tcp_mapping::Config;
 
-use crate::network::{Awake, Owner, Sockets};
+use super::plan::{ASAP_PORT, ENRP_PORT, registrar_transports};
+use super::{BrokenRegistrar, Host, Plan, Traffic, pool};
+use crate::network::{Awake, Datagram, Group, Owner, Sockets};
 
 /// The process.
 #[derive(Debug)]
 pub struct RegistrarProcess {
     /// The machine.
-    pub machine: Registrar,
+    pub machine: BrokenRegistrar,
     /// What it reported.
     pub events: Vec<(Time, Event)>,
+    /// It has initialized itself and serves.
+    pub started: bool,
+    /// It has handed its pool elements over and ends.
+    pub left: bool,
+    /// ENRP messages it has heard.
+    pub heard: u64,
+    /// What it said to its peers.
+    pub traffic: Traffic,
     sockets: Sockets,
     next_accepted: u64,
 }
 
 impl RegistrarProcess {
-    pub(super) fn new(machine: Registrar) -> Self {
-        RegistrarProcess { machine, events: Vec::new(), sockets: Sockets::new(), next_accepted: 1 }
+    pub(super) fn new(machine: Registrar, host: Host, plan: &Plan, now: Time) -> Self {
+        let mut machine = BrokenRegistrar::new(machine);
+        let (asap, enrp) = registrar_transports(host.address());
+        machine.handle_input(Input::AsapTransports(vec![asap]), now);
+        machine.handle_input(Input::EnrpTransports(vec![enrp]), now);
+        machine.handle_input(Input::StaticPeers(plan.static_peers(host)), now);
+        RegistrarProcess {
+            machine,
+            events: Vec::new(),
+            heard: 0,
+            started: false,
+            left: false,
+            traffic: Traffic::default(),
+            sockets: Sockets::new(),
+            next_accepted: 1,
+        }
+    }
+
+    /// Pool elements it knows, and the home of each.
+    pub fn members(&self, now: Time) -> impl Iterator<Item = (PeId, ServerId)> {
+        let pool = self.machine.pool(&pool(), now);
+        pool.into_iter().flat_map(|(_, members)| members).map(|it| (it.element.id, it.element.home))
+    }
+
+    pub(super) fn leave(&mut self, now: Time) {
+        self.machine.handle_input(Input::Leave, now);
     }
 
     pub(super) fn wake(&mut self, awake: &mut Awake<'_>) -> Option<Time> {
@@ -31,6 +68,10 @@ impl RegistrarProcess {
             (Owner::Endpoint, AssociationId(*next))
         });
         self.sockets.read(awake);
+        while let Some(datagram) = awake.kernel.datagram() {
+            awake.dialogue.announced(awake.at, &datagram);
+            self.machine.handle_input(announcement(datagram), awake.now);
+        }
         self.work(awake);
         self.sockets.handle_timeout(awake.now);
         self.work(awake);
@@ -44,6 +85,9 @@ impl RegistrarProcess {
         loop {
             let deadline = self.perform(awake);
             let Some(((_, id), event)) = self.sockets.next_event(awake) else { return deadline };
+            if let association::Event::Message { ppid: PPID_ENRP, .. } = &event {
+                self.heard += 1;
+            }
             self.machine.handle_input(Input::Association(id, event), awake.now);
         }
     }
@@ -52,16 +96,40 @@ impl RegistrarProcess {
         loop {
             match self.machine.poll_output() {
                 Output::Effect(Effect::Association(id, request)) => {
+                    if let Request::Send { ppid: PPID_ENRP, data, .. } = &request {
+                        self.traffic.sent(data, awake.at);
+                    }
                     self.sockets.perform((Owner::Endpoint, id), request, self.config(), awake);
                 }
-                Output::Effect(Effect::Announce(..)) => {}
-                Output::Effect(Effect::Event(event)) => {
-                    awake.dialogue.say(awake.now, || event.to_string());
-                    self.events.push((awake.now, event));
-                }
+                Output::Effect(Effect::Announce(channel, data)) => self.announce(channel, &data, awake),
+                Output::Effect(Effect::Event(event)) => self.reported(event, awake),
                 Output::Wait(deadline) => return deadline,
             }
         }
+    }
+
+    fn announce(&mut self, channel: Channel, data: &Bytes, awake: &mut Awake<'_>) {
+        let (group, port) = match channel {
+            Channel::Asap => (Group::Asap, ASAP_PORT),
+            Channel::Enrp => {
+                self.traffic.sent(data, awake.at);
+                (Group::Enrp, ENRP_PORT)
+            }
+        };
+        awake.kernel.announce(group, port, data, awake.network, awake.at);
+    }
+
+    fn reported(&mut self, event: Event, awake: &mut Awake<'_>) {
+        awake.dialogue.say(awake.at, || event.to_string());
+        match event {
+            Event::Started { .. } => {
+                self.started = true;
+                awake.kernel.listen(ASAP_PORT);
+            }
+            Event::Left { .. } => self.left = true,
+            _ => {}
+        }
+        self.events.push((awake.at, event));
     }
 
     fn config(&self) -> Config {
@@ -72,4 +140,12 @@ impl RegistrarProcess {
             ..Config::default()
         }
     }
+}
+
+fn announcement(datagram: Datagram) -> Input {
+    let channel = match datagram.group {
+        Group::Asap => Channel::Asap,
+        Group::Enrp => Channel::Enrp,
+    };
+    Input::Announcement { channel, from: datagram.from, data: datagram.data }
 }

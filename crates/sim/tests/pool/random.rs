@@ -46,7 +46,7 @@ fn seeds(count: u64) -> Range<u64> {
 }
 
 fn plan(profile: Profile, seed: u64) -> Plan {
-    let mut plan = Plan { elements: 2 + (seed % 3) as u8, sessions: 2, ..Plan::of(profile) };
+    let mut plan = Plan { elements: 2 + (seed % 3) as u16, sessions: 2, ..Plan::of(profile) };
     if seed % 4 == 1 {
         plan.boxes.push(NetworkBox::Mtu(1_400));
         plan.boxes.push(NetworkBox::Loss(20, ms(40)));
@@ -108,8 +108,8 @@ fn pass(world: &mut World, time: Duration, faults: &mut Vec<(Time, Fault)>) {
 }
 
 fn draw(world: &mut World) -> Fault {
-    let element = Host::Element(world.rng.below(world.plan.elements.into()) as u8);
-    let registrar = Host::Registrar(world.rng.below(world.plan.registrars.into()) as u8);
+    let element = Host::Element(world.rng.below(world.plan.elements.into()) as u16);
+    let registrar = Host::Registrar(world.rng.below(world.plan.registrars.into()) as u16);
     match world.rng.below(18) {
         0..=3 => Fault::Killed(element),
         4..=6 => Fault::Stopped(element),
