@@ -4,7 +4,7 @@
 CARGO ?= cargo
 .DEFAULT_GOAL := help
 
-.PHONY: help build demo test check bench fuzz
+.PHONY: help build demo test check bench fuzz soak
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,3 +31,7 @@ bench: ## the handlespace's numbers, beside the memory floor of this machine
 
 fuzz: ## every fuzz target for a minute
 	scripts/fuzz
+
+SEEDS ?= 2000
+soak: ## registrars under faults in virtual time, SEEDS=2000 seeds
+	$(CARGO) run --release --package sim --example soak -- 1..$$(($(SEEDS) + 1))

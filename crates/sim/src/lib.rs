@@ -8,6 +8,7 @@
 //! - [`session_commands`]: the same to one end of a session
 //! - [`source`]: how a fuzzer's bytes become commands
 //! - [`network`]: hosts' kernels and the wires between them, with boxes that delay, lose and cut
+//! - [`soak`]: registrars that replace each other under faults, and what must hold
 //! - [`world`]: registrars, pool elements and pool users on such a network, with faults; replayable by seed
 #![forbid(unsafe_code)]
 
@@ -16,5 +17,6 @@ pub mod process;
 pub mod registrar_commands;
 pub mod registrar_harness;
 pub mod session_commands;
+pub mod soak;
 pub mod source;
 pub mod world;
