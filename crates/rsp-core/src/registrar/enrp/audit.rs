@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use machine::Time;
 use rsp_wire::ServerId;
-use rsp_wire::enrp::HandleTableRequest;
+use rsp_wire::enrp::{HandleTableRequest, UpdateAction};
 
 use super::slots::Slots;
-use crate::handlespace::Cursor;
+use crate::handlespace::{Cursor, Slot};
 use crate::registrar::Registrar;
 use crate::registrar::event::{Event, Removal};
 use crate::registrar::timer::Timer;
@@ -93,12 +93,27 @@ impl Registrar {
         }
         let mut removed = 0;
         for slot in download.marked.iter() {
-            if self.handlespace.element(slot).is_some_and(|element| element.home() == id) {
+            if self.handlespace.element(slot).is_none_or(|element| element.home() != id) {
+                continue;
+            }
+            if !self.hand_over_inherited(slot, id) {
                 self.remove_pool_element(slot, Removal::NotConfirmed, now);
                 removed += 1;
             }
         }
         self.event(Event::Resynchronized { peer: id, received: download.received, removed });
+    }
+
+    /// Whoever takes over a peer may not know all of its PEs: it was asleep, or the last update did not reach it before the peer died. So one it
+    /// has never named is not forgotten but told to it once; it asks the PE, and says what comes of it. Answers whether so.
+    fn hand_over_inherited(&mut self, slot: Slot, home: ServerId) -> bool {
+        let Some(link) = self.link_of(home).filter(|_| self.enrp.inherited.contains(slot)) else { return false };
+        self.enrp.inherited.remove(slot);
+        let update = self.encode_update(slot, UpdateAction::AddPe);
+        update.is_some_and(|update| {
+            self.send_enrp(link, update);
+            true
+        })
     }
 
     /// It is over, well or not. One more that is needed all the same waits longer each time: a peer whose checksum never agrees must
@@ -122,7 +137,8 @@ impl Registrar {
     }
 
     /// The PE at this place has changed or is gone: no table says anything newer of it.
-    pub(in crate::registrar) fn unmark(&mut self, slot: crate::handlespace::Slot) {
+    pub(in crate::registrar) fn unmark(&mut self, slot: Slot) {
+        self.enrp.inherited.remove(slot);
         if let super::startup::Phase::Downloading { download, .. } = &mut self.enrp.startup.phase {
             download.marked.insert(slot);
         }

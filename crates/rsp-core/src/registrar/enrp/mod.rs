@@ -58,6 +58,8 @@ pub(super) struct Enrp {
     pub(super) suggested: suggestion::Suggested,
     /// Events about what did not come over an association.
     complaints: Rate,
+    /// PEs that others have taken over, and have not said themselves that they know them.
+    pub(super) inherited: slots::Slots,
 }
 
 impl Registrar {

@@ -241,6 +241,7 @@ impl Registrar {
         let owned: Vec<_> = self.handlespace.owned_by(from, Cursor::default()).map(|(slot, _)| slot).collect();
         for slot in &owned {
             self.handlespace.set_home(*slot, to);
+            self.enrp.inherited.insert(*slot);
         }
         owned.len()
     }
