@@ -51,6 +51,7 @@ fn scenario(world: &mut World, seed: &Seed, rule: Option<Rule>) -> Report {
     let mut soak = Soak { watcher: Watcher::new(world), trouble: Trouble::new(seed.palette), rule };
     soak.begin(world, seed);
     soak.rest(world, "after the start");
+    (0..world.plan.users).for_each(|n| world.start(Host::User(n)));
     let end = world.now() + seed.trouble;
     while world.now() < end {
         let pause = Duration::from_millis(10 + world.rng.below(seed.pause.as_millis() as u64));
@@ -81,7 +82,8 @@ impl Soak {
             let at = match host {
                 Host::Registrar(_) => world.rng.below(1 + seed.start_within.as_millis() as u64),
                 Host::Element(_) => world.rng.below(1 + seed.start_within.as_millis() as u64 * 2),
-                Host::User(_) => seed.start_within.as_millis() as u64 * 2 + 500,
+                // There must be somebody to serve them.
+                Host::User(_) => continue,
             };
             starts.push((Time::from_millis(at), host));
         }

@@ -66,7 +66,8 @@ pub fn plan(seed: u64) -> Seed {
     (plan.workload.large, plan.workload.window) = (600, 1_000);
     Seed {
         world: plan,
-        palette: Palette::ALL[draw(Palette::ALL.len() as u64) as usize],
+        // Deaths are what takeovers are for.
+        palette: Palette::ALL[draw(Palette::ALL.len() as u64 + 3).saturating_sub(3) as usize],
         start_within: Duration::from_millis([0, 300, 3_000][draw(3) as usize]),
         trouble: Duration::from_millis(2_000 + draw(8_000)),
         pause: Duration::from_millis([300, 1_000, 4_000][draw(3) as usize]),

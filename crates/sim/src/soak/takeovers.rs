@@ -5,6 +5,7 @@ use machine::Time;
 use rsp_wire::ServerId;
 
 use super::Watcher;
+use super::watcher::Registrar;
 use crate::world::{Host, Kind, World};
 
 /// A takeover that was enforced.
@@ -29,6 +30,25 @@ impl Watcher {
         self.registrars.get_mut(&host).expect("one of them").takeovers = seen;
     }
 
+    /// Everybody who has been there for long has said yes.
+    fn check_agreement(&self, by: Host, target: ServerId, at: Time, world: &World) {
+        let there = |(name, registrar): &(&Host, &Registrar)| {
+            **name != by
+                && world.server_id(**name) != Some(target)
+                && registrar.runs
+                && registrar.since + self.bounds.taken_over < at
+                && !self.is_troubled(**name)
+        };
+        let agreed = |name: &Host| {
+            let said = &world.registrar(*name).traffic.takeovers;
+            said.iter()
+                .any(|it| it.kind == Kind::Ack && it.target == target && at.since(it.at) < self.bounds.taken_over)
+        };
+        if let Some((name, _)) = self.registrars.iter().filter(there).find(|(name, _)| !agreed(name)) {
+            panic!("{by} takes over {target}, and {name} has not agreed");
+        }
+    }
+
     fn enforces(&mut self, by: Host, target: ServerId, at: Time, world: &World) {
         // The same words go to each peer.
         if self.enforced.iter().any(|it| it.by == by && it.target == target && at.since(it.at) < self.bounds.way * 2) {
@@ -36,8 +56,8 @@ impl Watcher {
         }
         self.report.takeovers += 1;
         let bound = self.bounds.taken_over;
-        if !self.is_misled(at) {
-            let is_target = |(host, _): &(&Host, &super::watcher::Registrar)| world.server_id(**host) == Some(target);
+        if !self.is_misled(at, bound) {
+            let is_target = |(host, _): &(&Host, &Registrar)| world.server_id(**host) == Some(target);
             if let Some((name, registrar)) = self.registrars.iter().find(is_target)
                 && registrar.runs
                 && registrar.since + bound < at
@@ -49,6 +69,7 @@ impl Watcher {
             if let Some(before) = before.filter(|before| self.registrars[&before.by].runs) {
                 panic!("{by} takes over {target}, which {} has done at {}", before.by, before.at);
             }
+            self.check_agreement(by, target, at, world);
         }
         self.enforced.push(Enforced { at, by, target });
     }

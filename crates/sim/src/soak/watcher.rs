@@ -145,9 +145,9 @@ impl Watcher {
         }
     }
 
-    /// Is anything active that may make one registrar believe of another what is not so, or was there lately?
-    pub(super) fn is_misled(&self, now: Time) -> bool {
-        self.active.iter().any(Fault::misleads) || now < self.misled + self.bounds.settle
+    /// Is anything active that may make one registrar believe of another what is not so, or was there so lately?
+    pub(super) fn is_misled(&self, now: Time, lately: Duration) -> bool {
+        self.active.iter().any(Fault::misleads) || now < self.misled + lately
     }
 
     /// Is a registrar so slow, or was one lately, that it does not see the answers of its pool elements in time?
@@ -209,7 +209,7 @@ impl Watcher {
     /// A registrar does not know a pool element any more.
     fn dropped(&self, host: Host, id: PeId, world: &World) {
         let now = world.now();
-        if self.is_misled(now) || self.is_troubled(host) {
+        if self.is_misled(now, self.bounds.settle) || self.is_troubled(host) {
             return;
         }
         let Some((name, element)) = self.elements.iter().find(|(_, element)| element.id == Some(id)) else { return };
@@ -300,7 +300,7 @@ impl Watcher {
         if !slow {
             self.check_dead(now);
         }
-        if !self.is_misled(now) && self.registrars_changed + self.bounds.settle < now {
+        if !self.is_misled(now, self.bounds.settle) && self.registrars_changed + self.bounds.settle < now {
             self.check_everywhere(now);
         }
     }

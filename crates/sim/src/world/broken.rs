@@ -24,8 +24,6 @@ pub enum Rule {
     NoArbitration,
     /// Enforces a takeover though the target says that it lives, and whatever the others say.
     TargetAlive,
-    /// Takes over, and tells nobody that it has.
-    TakesOverSilently,
     /// Ignores what others say of takeovers: it neither acknowledges nor hears that one is enforced.
     DeafToTakeovers,
 }
@@ -41,11 +39,19 @@ pub struct BrokenRegistrar {
     forged: VecDeque<Input>,
     /// Peers by association, as their messages name them.
     peers: BTreeMap<ServerId, AssociationId>,
+    now: Time,
 }
 
 impl BrokenRegistrar {
     pub(super) fn new(registrar: Registrar) -> Self {
-        BrokenRegistrar { registrar, rule: None, targets: Vec::new(), forged: VecDeque::new(), peers: BTreeMap::new() }
+        BrokenRegistrar {
+            registrar,
+            rule: None,
+            targets: Vec::new(),
+            forged: VecDeque::new(),
+            peers: BTreeMap::new(),
+            now: Time::ZERO,
+        }
     }
 
     pub(super) fn break_rule(&mut self, rule: Rule) {
@@ -66,27 +72,20 @@ impl BrokenRegistrar {
             _ => return true,
         };
         match rule {
-            Rule::NoArbitration | Rule::TakesOverSilently => true,
+            Rule::NoArbitration => true,
             Rule::TargetAlive => !sender(data).is_some_and(|sender| self.targets.contains(&sender)),
             Rule::DeafToTakeovers => takeover(data).is_none(),
         }
     }
 
-    /// Whether what the machine says leaves.
-    fn says(&mut self, data: &Bytes) -> bool {
-        let (Some(rule), Some((_, kind, target))) = (self.rule, takeover(data)) else { return true };
-        match kind {
-            Kind::Init => {
-                if !self.targets.contains(&target) {
-                    self.targets.push(target);
-                }
-                if matches!(rule, Rule::NoArbitration | Rule::TargetAlive) {
-                    self.forge_acknowledgements(target);
-                }
-                true
-            }
-            Kind::Ack => true,
-            Kind::Enforce => rule != Rule::TakesOverSilently,
+    /// What the machine says.
+    fn says(&mut self, data: &Bytes) {
+        let (Some(rule), Some((_, Kind::Init, target))) = (self.rule, takeover(data)) else { return };
+        if !self.targets.contains(&target) {
+            self.targets.push(target);
+        }
+        if matches!(rule, Rule::NoArbitration | Rule::TargetAlive) {
+            self.forge_acknowledgements(target);
         }
     }
 
@@ -108,31 +107,34 @@ impl Machine for BrokenRegistrar {
     type Effect = Effect;
 
     fn handle_input(&mut self, input: Input, now: Time) {
+        self.now = now;
         if self.hears(&input) {
             self.registrar.handle_input(input, now);
         } else if let Input::Association(id, Event::Message { sequence, .. }) = input {
             // It is taken all the same: the connection must not notice.
             self.forged.push_back(Input::Association(id, swallowed(sequence)));
         }
-        self.hear_forged(now);
     }
 
     fn handle_timeout(&mut self, now: Time) {
+        self.now = now;
         self.registrar.handle_timeout(now);
-        self.hear_forged(now);
     }
 
     fn poll_output(&mut self) -> Output<Effect> {
         loop {
-            match self.registrar.poll_output() {
-                Output::Effect(Effect::Association(id, Request::Send { ppid: PPID_ENRP, data, token, .. }))
-                    if !self.says(&data) =>
-                {
-                    self.forged.push_back(Input::Association(id, Event::Delivered(token)));
+            let output = self.registrar.poll_output();
+            match &output {
+                Output::Effect(Effect::Association(_, Request::Send { ppid: PPID_ENRP, data, .. })) => self.says(data),
+                Output::Effect(Effect::Association(_, Request::Taken { sequence: FORGED })) => continue,
+                // It hears what is forged at once, before anything true can come.
+                Output::Wait(_) if !self.forged.is_empty() => {
+                    self.hear_forged(self.now);
+                    continue;
                 }
-                Output::Effect(Effect::Association(_, Request::Taken { sequence: FORGED })) => {}
-                output => return output,
+                Output::Effect(_) | Output::Wait(_) => {}
             }
+            return output;
         }
     }
 }

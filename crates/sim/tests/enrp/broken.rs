@@ -22,11 +22,6 @@ fn a_takeover_of_a_registrar_that_lives_is_noticed() {
 }
 
 #[test]
-fn a_takeover_nobody_hears_of_is_noticed() {
-    println!("{}", noticed(Rule::TakesOverSilently));
-}
-
-#[test]
 fn a_registrar_that_does_not_hear_of_takeovers_is_noticed() {
     println!("{}", noticed(Rule::DeafToTakeovers));
 }
