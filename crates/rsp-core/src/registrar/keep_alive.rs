@@ -102,7 +102,9 @@ impl Registrar {
         if self.lost_to_claimant(slot, now) {
             return;
         }
-        if self.monitors.get(slot).is_some_and(|monitor| monitor.answered) {
+        // Everything that has come is read before a deadline is looked at: who hears of it that late was asleep while the PE waited.
+        let overslept = |keep_alive| matches!(keep_alive, KeepAlive::Waiting { until } if until < now);
+        if self.monitors.get(slot).is_some_and(|monitor| monitor.answered || overslept(monitor.keep_alive)) {
             self.cut_off(slot, now);
         } else {
             self.remove_pool_element(slot, Removal::SendFailed, now);
