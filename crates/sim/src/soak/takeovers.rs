@@ -66,7 +66,11 @@ impl Watcher {
                 panic!("{by} takes over {name} ({target}), which lives since {}", registrar.since);
             }
             let before = self.enforced.iter().find(|it| it.target == target && it.by != by && at.since(it.at) < bound);
-            if let Some(before) = before.filter(|before| self.registrars[&before.by].runs) {
+            let lived_since = |before: &Enforced| {
+                self.registrars.iter().filter(is_target).any(|(_, registrar)| registrar.since > before.at)
+            };
+            let again = before.filter(|before| self.registrars[&before.by].runs && !lived_since(before));
+            if let Some(before) = again {
                 panic!("{by} takes over {target}, which {} has done at {}", before.by, before.at);
             }
             self.check_agreement(by, target, at, world);
