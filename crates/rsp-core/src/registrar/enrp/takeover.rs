@@ -216,6 +216,8 @@ impl Registrar {
     pub(in crate::registrar) fn takeover_server(&mut self, sender: ServerId, target: ServerId, now: Time) {
         let state = self.enrp.peers.get(target).map(|peer| peer.state);
         let is_active = matches!(state, Some(PeerState::Active | PeerState::Probed { on_behalf_of: Some(_), .. }));
+        // One we have only been told of, as a registrar is that joins in the middle of a takeover, we cannot vouch for.
+        let is_active = is_active && self.link_of(target).is_some();
         if target == self.id || target == sender || is_active {
             return self.refuse_takeover(sender, target);
         }
