@@ -163,29 +163,70 @@ pub(in crate::registrar) struct StaticPeer {
     pub(in crate::registrar) failed: bool,
 }
 
-/// Where a peer is reached, by its Server Information: the first transport we have.
+/// Where a peer is reached, by its Server Information: all transports of the first protocol we have.
 pub(in crate::registrar) fn reached(transports: &[Transport]) -> Option<Reached> {
-    transports.iter().find_map(|transport| {
-        let protocol = match transport.protocol {
-            Protocol::Sctp => association::Protocol::Sctp,
-            Protocol::Tcp => association::Protocol::Tcp,
-            Protocol::Dccp { .. } | Protocol::Udp | Protocol::UdpLite => return None,
-        };
-        let addresses: Addresses =
-            transport.addresses.iter().map(|address| (address.to_canonical(), transport.port).into()).collect();
-        (!addresses.is_empty() && transport.port != 0).then_some(Reached { protocol, addresses })
-    })
+    let protocol_of = |transport: &Transport| match transport.protocol {
+        Protocol::Sctp => Some(association::Protocol::Sctp),
+        Protocol::Tcp => Some(association::Protocol::Tcp),
+        Protocol::Dccp { .. } | Protocol::Udp | Protocol::UdpLite => None,
+    };
+    let usable = |transport: &&Transport| transport.port != 0 && !transport.addresses.is_empty();
+    let protocol = transports.iter().filter(usable).find_map(protocol_of)?;
+    let same = transports.iter().filter(usable).filter(|transport| protocol_of(transport) == Some(protocol));
+    let places = same.flat_map(|it| it.addresses.iter().map(|address| (address.to_canonical(), it.port).into()));
+    Some(Reached { protocol, addresses: places.take(MOST_ADDRESSES).collect() })
+}
+
+/// Addresses as transports: RFC 5354 §3.4 gives a TCP transport one address, SCTP's may have several.
+pub(in crate::registrar) fn transports(
+    protocol: Protocol,
+    places: impl IntoIterator<Item = SocketAddr>,
+) -> SmallVec<[Transport; 1]> {
+    let mut transports: SmallVec<[Transport; 1]> = SmallVec::new();
+    for place in places {
+        match transports.iter_mut().find(|it| protocol == Protocol::Sctp && it.port == place.port()) {
+            Some(transport) => transport.addresses.push(place.ip()),
+            None => transports.push(Transport {
+                protocol,
+                port: place.port(),
+                transport_use: TransportUse::DATA_ONLY,
+                addresses: [place.ip()].into_iter().collect(),
+            }),
+        }
+    }
+    transports
 }
 
 impl Reached {
-    /// As a transport of a Server Information parameter.
-    pub(in crate::registrar) fn transport(&self) -> Option<Transport> {
+    /// As transports of a Server Information parameter.
+    pub(in crate::registrar) fn transports(&self) -> SmallVec<[Transport; 1]> {
         let protocol = match self.protocol {
             association::Protocol::Sctp => Protocol::Sctp,
             association::Protocol::Tcp => Protocol::Tcp,
         };
-        let port = self.addresses.first()?.port();
-        let addresses = self.addresses.iter().map(|address| address.ip()).collect();
-        Some(Transport { protocol, port, transport_use: TransportUse::DATA_ONLY, addresses })
+        transports(protocol, self.addresses.iter().copied())
+    }
+}
+
+/// Of one peer.
+const MOST_ADDRESSES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_addresses_of_a_peer_are_kept_and_told_one_tcp_transport_for_each() {
+        let places: Vec<SocketAddr> = ["192.0.2.1:1", "[2001:db8::1]:1"].map(|it| it.parse().unwrap()).to_vec();
+        let tcp = transports(Protocol::Tcp, places.iter().copied());
+        assert_eq!(tcp.iter().map(|it| it.addresses.len()).collect::<Vec<_>>(), [1, 1]);
+        let kept = reached(&tcp).unwrap();
+        assert_eq!(kept.addresses[..], places[..]);
+        assert_eq!(kept.transports(), tcp);
+        let sctp = transports(Protocol::Sctp, places.iter().copied());
+        assert_eq!(sctp.iter().map(|it| it.addresses.len()).collect::<Vec<_>>(), [2]);
+        assert_eq!(reached(&sctp).unwrap().transports(), sctp);
+        let both = [&sctp[..], &tcp[..]].concat();
+        assert_eq!(reached(&both), reached(&sctp), "the first one");
     }
 }

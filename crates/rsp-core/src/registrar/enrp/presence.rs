@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Peers tell each other that they live, and notice when one does not: RFC 5353 §3.4.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use machine::Time;
 use rsp_wire::ServerId;
 use rsp_wire::enrp::Presence;
 use rsp_wire::parameter::{ServerInformation, Transport};
+use smallvec::SmallVec;
 
 use super::peers::{self, Peer, PeerState};
 use crate::association::AssociationId;
@@ -45,8 +46,8 @@ impl Registrar {
     /// Our own presence. Where we listen on all addresses, the one the peer sees is told.
     pub(in crate::registrar) fn own_presence(&self, reply_required: bool, over: Option<AssociationId>) -> Presence {
         let seen = over.and_then(|id| self.peer(id)).map(|peer| peer.local.ip().to_canonical());
-        let transports: smallvec::SmallVec<[Transport; 1]> =
-            self.enrp.transports.iter().map(|transport| self.concrete(transport, seen)).collect();
+        let transports: SmallVec<[Transport; 1]> =
+            self.enrp.transports.iter().flat_map(|transport| self.concrete(transport, seen)).collect();
         let information = ServerInformation { id: self.id, transports, unknown: Vec::new() };
         Presence {
             reply_required,
@@ -243,23 +244,29 @@ impl Registrar {
         self.mentor_lost(now);
     }
 
-    /// A transport as a peer may use it.
-    fn concrete(&self, transport: &Transport, seen: Option<std::net::IpAddr>) -> Transport {
-        let is_any = transport.addresses.iter().all(|address| address.is_unspecified());
-        let mut transport = transport.clone();
-        if is_any {
-            let local = |address: &&std::net::IpAddr| !address.is_loopback();
-            transport.addresses = match seen {
-                Some(seen) => [seen].into_iter().collect(),
-                None => self.local_addresses.iter().filter(local).copied().collect(),
-            };
-            if transport.addresses.is_empty() {
-                transport.addresses = self.local_addresses.iter().copied().collect();
-            }
+    /// A transport as peers may use it: one for each address, unless it is SCTP.
+    fn concrete(&self, transport: &Transport, seen: Option<IpAddr>) -> SmallVec<[Transport; 1]> {
+        if !transport.addresses.iter().all(IpAddr::is_unspecified) {
+            return [transport.clone()].into_iter().collect();
         }
-        transport
+        let addresses: Vec<IpAddr> = match seen {
+            Some(seen) => vec![seen],
+            None => {
+                let ipv6_too = transport.addresses.iter().any(IpAddr::is_ipv6);
+                let of_the_link = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+                let usable = |ip: &&IpAddr| (ip.is_ipv4() || ipv6_too) && !of_the_link(ip);
+                let own = self.local_addresses.iter().copied();
+                let (near, far): (Vec<_>, Vec<_>) = own.filter(|ip| usable(&ip)).partition(IpAddr::is_loopback);
+                if far.is_empty() { near } else { far }
+            }
+        };
+        let places = addresses.into_iter().take(MOST_ADDRESSES).map(|ip| (ip, transport.port).into());
+        peers::transports(transport.protocol, places)
     }
 }
+
+/// A presence is a datagram, too.
+const MOST_ADDRESSES: usize = 16;
 
 /// A setting of 0 must not keep the registrar busy with nothing else.
 const SHORTEST_CYCLE: Duration = Duration::from_millis(1);

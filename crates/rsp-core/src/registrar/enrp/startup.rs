@@ -117,8 +117,7 @@ impl Registrar {
         let mut servers = Vec::new();
         if !reject {
             for (id, peer) in self.enrp.peers.iter().filter(|(id, peer)| *id != sender && peer.is_alive()) {
-                if let Some(transport) = peer.reached.as_ref().and_then(peers::Reached::transport) {
-                    let transports = [transport].into_iter().collect();
+                if let Some(transports) = peer.reached.as_ref().map(peers::Reached::transports) {
                     servers.push(ServerInformation { id, transports, unknown: Vec::new() });
                 }
             }
