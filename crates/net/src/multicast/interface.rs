@@ -25,7 +25,7 @@ pub(super) fn find(named: Option<&str>, group: IpAddr) -> io::Result<Vec<Interfa
             Some(named) => name == named,
             None => interface.flags.contains(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_MULTICAST),
         };
-        if !wanted || found.iter().any(|known| known.name == name) {
+        if !wanted {
             continue;
         }
         let Some(address) = interface.address else { continue };
@@ -33,7 +33,15 @@ pub(super) fn find(named: Option<&str>, group: IpAddr) -> io::Result<Vec<Interfa
         let Some(address) = v4.or_else(|| address.as_sockaddr_in6().map(|address| address.ip().into())) else {
             continue;
         };
-        if address.is_ipv4() == group.is_ipv4() && !is_of_the_link(address) {
+        if address.is_ipv4() != group.is_ipv4() || is_of_the_link(address) {
+            continue;
+        }
+        if let Some(known) = found.iter_mut().find(|known| known.name == name) {
+            // What is sent comes from this address: receivers should be able to connect to it.
+            if known.address.is_loopback() {
+                known.address = address;
+            }
+        } else {
             // One that has gone meanwhile has no index.
             if let Ok(index) = if_nametoindex(name.as_str()) {
                 found.push(Interface { name, index, address });

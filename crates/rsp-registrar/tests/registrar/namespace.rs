@@ -21,7 +21,8 @@ pub(crate) fn in_namespace(test: impl FnOnce()) {
     test();
 }
 
-fn ip(arguments: &str) {
+/// Runs `ip` with these arguments in the namespace of this thread.
+pub(crate) fn ip(arguments: &str) {
     let output = Command::new("ip").args(arguments.split(' ')).output().expect("iproute2 is installed");
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -9,7 +9,7 @@ use rserpool::{Config, Items, PoolElement, PoolUser, Profile};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
-use crate::namespace::in_namespace;
+use crate::namespace::{in_namespace, ip};
 use crate::process::{Registrar, program};
 
 #[test]
@@ -29,6 +29,15 @@ fn registrars_find_each_other_by_multicast_alone() {
 #[test]
 fn registrars_find_each_other_by_multicast_over_ipv6_alone() {
     in_namespace(|| found_by_multicast("[::1]:0", "[ff05::133]:3863", "[ff05::133]:9901"));
+}
+
+#[test]
+fn registrars_that_listen_on_all_addresses_find_each_other_by_multicast() {
+    in_namespace(|| {
+        ip("address add 10.9.0.1/24 dev lo");
+        ip("address add fd09::1/64 dev lo nodad");
+        found_by_multicast("[::]:0", "239.0.0.50:3863", "239.0.0.51:9901");
+    });
 }
 
 #[test]
@@ -79,7 +88,8 @@ fn one_dies(registrars: [Registrar; 3], configure: impl Fn(&mut Config)) {
         }
 
         let home = pe.home_registrar().expect("it is registered");
-        let dies = registrars.iter().position(|registrar| registrar.asap() == home).expect("it is one of them");
+        let dies =
+            registrars.iter().position(|registrar| registrar.asap().port() == home.port()).expect("it is one of them");
         let dead = registrars.swap_remove(dies);
         dead.signal(Signal::SIGKILL);
         let survivors: Vec<_> = registrars.iter().map(|registrar| registrar.ready.id.clone()).collect();
@@ -112,7 +122,7 @@ fn block_on(test: impl Future<Output = ()>) {
 }
 
 async fn register(user: &PoolUser) -> PoolElement {
-    PoolElement::builder("echo").user(user).listen("127.0.0.1:0").register().await.expect("a registrar is found")
+    PoolElement::builder("echo").user(user).listen("[::]:0").register().await.expect("a registrar is found")
 }
 
 /// Who is in the pool, if only this registrar is asked.
