@@ -8,15 +8,18 @@ use bytes::BytesMut;
 /// Bytes read at once.
 pub(crate) const READ: usize = 64 << 10;
 
-/// Room for the answers of a usual wake-up.
-const WRITE: usize = 16 << 10;
+/// Room for a few answers.
+const WRITE: usize = 4 << 10;
 
-/// After one association had very much to say, the memory is not kept for the others.
-const MOST_KEPT: usize = 256 << 10;
+/// After an association had very much to say, the memory is not kept for the others.
+const LARGEST_KEPT: usize = 64 << 10;
+
+/// As many associations may have something to say at the same time without asking the allocator.
+const MOST_KEPT: usize = 64;
 
 thread_local! {
     static INPUT: RefCell<BytesMut> = RefCell::default();
-    static OUTPUT: RefCell<BytesMut> = RefCell::default();
+    static OUTPUT: RefCell<Vec<BytesMut>> = RefCell::default();
 }
 
 /// An empty buffer to read into. Whoever takes it gives it back, and may keep what was split off it.
@@ -33,17 +36,14 @@ pub(crate) fn give_back_input(mut buffer: BytesMut) {
 
 /// An empty buffer to gather in what is to be written.
 pub(crate) fn output() -> BytesMut {
-    match OUTPUT.take() {
-        buffer if buffer.capacity() == 0 => BytesMut::with_capacity(WRITE),
-        buffer => buffer,
-    }
+    OUTPUT.with_borrow_mut(Vec::pop).unwrap_or_else(|| BytesMut::with_capacity(WRITE))
 }
 
 /// Takes an empty buffer that an association has no use for any more, be it this thread's or one of its own.
 pub(crate) fn give_back_output(mut buffer: BytesMut) {
     OUTPUT.with_borrow_mut(|kept| {
-        if kept.capacity() == 0 && buffer.try_reclaim(WRITE) && buffer.capacity() <= MOST_KEPT {
-            *kept = buffer;
+        if kept.len() < MOST_KEPT && buffer.try_reclaim(WRITE) && buffer.capacity() <= LARGEST_KEPT {
+            kept.push(buffer);
         }
     });
 }

@@ -9,11 +9,12 @@ use std::io::{self, IoSlice, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 use machine::association::Event;
 use machine::{Output, Time};
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tcp_mapping::{Connection, Responder, Role, SocketEnd};
 use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
@@ -37,7 +38,11 @@ pub(crate) struct TcpAssociation {
     input: BytesMut,
     /// It has read since it was last pending, and in turns the others come first now.
     had_turn: bool,
+    /// `input` holds whole messages for the next turn: the answers to those before them were long.
+    put_off: bool,
     timer: Option<Pin<Box<Sleep>>>,
+    /// How long a peer that speaks plain ASAP may be unreachable.
+    dead_after: Duration,
 }
 
 enum Socket {
@@ -72,7 +77,9 @@ impl TcpAssociation {
             write_failed: None,
             input: BytesMut::new(),
             had_turn: false,
+            put_off: false,
             timer: None,
+            dead_after: options.heartbeat.dead_after,
         }
     }
 
@@ -108,8 +115,13 @@ impl TcpAssociation {
             match self.connection.poll_output() {
                 Output::Effect(event) => {
                     match event {
-                        // The connector waits for our INIT, and the owner may be in no hurry to ask again.
-                        tcp_mapping::Event::Up(_) => self.flush(),
+                        tcp_mapping::Event::Up(kind) => {
+                            // The connector waits for our INIT, and the owner may be in no hurry to ask again.
+                            self.flush();
+                            if kind == tcp_mapping::Kind::Plain {
+                                self.watch_without_heartbeat();
+                            }
+                        }
                         tcp_mapping::Event::Lost(_) => self.shut(),
                         _ => {}
                     }
@@ -155,6 +167,12 @@ impl TcpAssociation {
                 }
             }
             Socket::Open(_) => {
+                if self.had_turn && self.connection.buffered() > 0 {
+                    // First all read, then all write: a peer that is woken by the first answer finds the others when it looks again,
+                    // and one that serves several of us is woken once.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 if self.poll_write(cx) || ready!(self.poll_read(cx, responder)) {
                     return Poll::Ready(());
                 }
@@ -192,12 +210,18 @@ impl TcpAssociation {
     fn poll_read(&mut self, cx: &mut Context<'_>, responder: &mut Option<&mut Responder<'_>>) -> Poll<bool> {
         let Socket::Open(stream) = &self.socket else { return Poll::Ready(false) };
         // Asked first, so that an association with nothing to read does nothing for it.
-        if stream.poll_read_ready(cx).is_pending() {
+        if !self.put_off && stream.poll_read_ready(cx).is_pending() {
             return Poll::Ready(false);
         }
         if responder.is_some() && std::mem::replace(&mut self.had_turn, true) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
+        }
+        if std::mem::take(&mut self.put_off) {
+            let mut buffer = std::mem::take(&mut self.input);
+            self.received(&mut buffer, responder);
+            self.keep_rest(buffer, false);
+            return Poll::Ready(true);
         }
         let most = if responder.is_some() { READ_PER_TURN } else { memory::READ };
         let is_shared = self.input.is_empty();
@@ -248,12 +272,14 @@ impl TcpAssociation {
 
     /// What could not be dealt with yet is kept, apart from the thread's buffer if it lies there.
     fn keep_rest(&mut self, buffer: BytesMut, is_shared: bool) {
-        if !is_shared {
-            self.input = if buffer.is_empty() { BytesMut::new() } else { buffer };
-            return;
+        if is_shared {
+            if !buffer.is_empty() {
+                self.input = BytesMut::from(&buffer[..]);
+            }
+            memory::give_back_input(buffer);
+        } else if !buffer.is_empty() {
+            self.input = buffer;
         }
-        self.input = BytesMut::from(&buffer[..]);
-        memory::give_back_input(buffer);
     }
 
     fn received(&mut self, buffer: &mut BytesMut, responder: &mut Option<&mut Responder<'_>>) {
@@ -263,7 +289,13 @@ impl TcpAssociation {
             None => self.connection.received(buffer, now),
             Some(responder) => {
                 while self.connection.received_and_answered(buffer, now, *responder) {
+                    let before = self.connection.buffered();
                     self.flush();
+                    if self.connection.buffered() < before {
+                        self.put_off = true;
+                        break;
+                    }
+                    // It does not read them, and is dealt with by events.
                 }
             }
         }
@@ -298,6 +330,18 @@ impl TcpAssociation {
         self.socket = Socket::Open(stream);
     }
 
+    /// Plain ASAP has no heartbeat: the system asks a silent peer, so that one that vanished without a word is not kept for ever.
+    fn watch_without_heartbeat(&self) {
+        let Socket::Open(stream) = &self.socket else { return };
+        let socket = SockRef::from(stream);
+        let (silence, probe) = (self.dead_after / 2, (self.dead_after / 6).max(Duration::from_secs(1)));
+        let keepalive = TcpKeepalive::new().with_time(silence.max(probe)).with_interval(probe).with_retries(3);
+        let set = socket.set_tcp_keepalive(&keepalive);
+        if let Err(error) = set.and_then(|()| socket.set_tcp_user_timeout(Some(self.dead_after))) {
+            tracing::debug!(peer = %self.peer, %error, "the system does not watch this connection");
+        }
+    }
+
     /// Nothing more can be read.
     fn end(&mut self) {
         self.connection.ended(self.write_failed.map_or(SocketEnd::Eof, SocketEnd::Failed));
@@ -310,6 +354,7 @@ impl TcpAssociation {
     fn shut(&mut self) {
         self.socket = Socket::Closed;
         self.input = BytesMut::new();
+        self.put_off = false;
         self.timer = None;
     }
 }

@@ -6,3 +6,4 @@ mod common;
 mod multicast;
 mod namespace;
 mod shim;
+mod turns;
