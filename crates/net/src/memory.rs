@@ -9,7 +9,7 @@ use bytes::BytesMut;
 pub(crate) const READ: usize = 64 << 10;
 
 /// Room for a few answers.
-const WRITE: usize = 4 << 10;
+const WRITE: usize = 1 << 10;
 
 /// After an association had very much to say, the memory is not kept for the others.
 const LARGEST_KEPT: usize = 64 << 10;
