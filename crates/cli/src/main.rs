@@ -3,16 +3,19 @@
 
 mod access;
 mod bench;
+mod cluster;
 mod completions;
 mod connect;
 mod decode;
 mod demo;
+mod dev;
 mod duration;
 mod exit;
 mod http;
 mod output;
 mod pe;
 mod pool;
+mod registrar;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -31,8 +34,10 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::DemoPe(args) => demo::pe::run(&args),
         Command::DemoPu(args) => demo::pu::run(&args),
+        Command::Dev(args) => block_on(dev::run(&args)),
         Command::Pe(command) => block_on(pe::run(&command)),
         Command::Pool(command) => block_on(pool::run(&command)),
+        Command::Registrar(command) => block_on(registrar::run(&command)),
         Command::Completions(args) => completions::completions(&args, Rsp::command()),
         Command::Man(args) => completions::man(&args, Rsp::command()),
     });
@@ -60,6 +65,8 @@ enum Command {
     #[command(subcommand)]
     Pe(pe::Pe),
     #[command(subcommand)]
+    Registrar(registrar::Registrar),
+    #[command(subcommand)]
     Bench(bench::Bench),
     Connect(connect::Args),
     Decode(decode::Args),
@@ -68,6 +75,7 @@ enum Command {
     DemoPe(demo::pe::Args),
     #[command(hide = true)]
     DemoPu(demo::pu::Args),
+    Dev(dev::Args),
     Completions(completions::Completions),
     Man(completions::Man),
 }
