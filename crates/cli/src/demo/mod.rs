@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `rsp demo`: a registrar, five pool elements and a pool user, each a process of its own, and what happens to a session when its server is
-//! killed, cut off, stopped or drained. Everything shown is measured from the stream of answers.
+//! `rsp demo`: three registrars, five pool elements and a pool user, each a process of its own, and what happens to a session when its server
+//! is killed, cut off, stopped or drained, or when registrars die. Everything shown is measured: from the stream of answers, from
+//! resolutions that go on all the time, and from what the registrars say over admin HTTP.
 
 mod acts;
 mod card;
 mod clock;
+mod homes;
 pub(crate) mod pe;
 mod picture;
 pub(crate) mod pu;
+mod registrar_fault;
+mod registrars;
+mod resolver;
+mod server_fault;
 mod stage;
 mod workload;
 
@@ -17,10 +23,11 @@ use serde::Serialize;
 
 use crate::output::Output;
 
-/// Shows what happens to a session when its server dies
+/// Shows what happens to a session when its server dies, or registrars do
 ///
 /// Needs no root, no configuration and no free port of its own choosing: everything runs on loopback. The acts: kill -9 the serving
-/// pool element; black-hole it (a link shim stops passing bytes, connections stay open); SIGSTOP it; drain it and add another.
+/// pool element; black-hole it (a link shim stops passing bytes, connections stay open); SIGSTOP it; drain it and add another; kill -9
+/// the registrar that is its home; kill two of the three registrars; bring one back.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Play the acts once without a terminal and end
@@ -43,18 +50,26 @@ pub(crate) struct Args {
     kills: u32,
 }
 
-/// What is done to the serving pool element.
+/// What is done to the serving pool element, or to registrars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Act {
     Kill,
     Blackhole,
     Hang,
     Drain,
+    RegistrarKill,
+    TwoOfThree,
+    RegistrarReturn,
 }
 
 impl Act {
-    const ALL: [Act; 4] = [Act::Kill, Act::Blackhole, Act::Hang, Act::Drain];
+    const ALL: [Act; 7] =
+        [Act::Kill, Act::Blackhole, Act::Hang, Act::Drain, Act::RegistrarKill, Act::TwoOfThree, Act::RegistrarReturn];
+
+    fn is_about_registrars(self) -> bool {
+        matches!(self, Act::RegistrarKill | Act::TwoOfThree | Act::RegistrarReturn)
+    }
 
     /// What a person reads.
     fn title(self) -> &'static str {
@@ -63,13 +78,16 @@ impl Act {
             Act::Blackhole => "black-hole it: no byte passes, connections stay open",
             Act::Hang => "SIGSTOP it: the process hangs, its kernel still answers",
             Act::Drain => "drain it, and add another",
+            Act::RegistrarKill => "kill -9 the registrar that is its home",
+            Act::TwoOfThree => "kill -9 two of the three registrars",
+            Act::RegistrarReturn => "bring one registrar back",
         }
     }
 
     /// The interruption the demo stays below, in milliseconds.
     fn bound_ms(self) -> u64 {
         match self {
-            Act::Kill | Act::Drain => 200,
+            Act::Kill | Act::Drain | Act::RegistrarKill | Act::TwoOfThree | Act::RegistrarReturn => 200,
             Act::Blackhole => 1_000,
             Act::Hang => 2_000,
         }
@@ -80,8 +98,8 @@ impl Act {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct ActResult {
     name: Act,
-    /// From the fault to the decision to leave the server.
-    detect_ms: f64,
+    #[serde(flatten)]
+    fault: Fault,
     /// The longest gap between two consecutive answers.
     interruption_ms: f64,
     sent: u64,
@@ -93,9 +111,43 @@ pub(crate) struct ActResult {
     resent: u64,
 }
 
+/// What only acts of one kind measure.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum Fault {
+    Server {
+        /// From the fault to the decision to leave the server.
+        detect_ms: f64,
+    },
+    Registrar {
+        /// From the fault until every pool element has a home that lives and is connected with it, in the words of all living registrars.
+        rehome_ms: f64,
+        /// Resolutions at registrars that live.
+        resolutions: u64,
+        /// How many of them had no answer, or another one than all pool elements.
+        failed_resolutions: u64,
+        /// Sessions that moved or paused.
+        sessions_noticed: u32,
+    },
+}
+
 impl ActResult {
+    fn of(name: Act, counts: &pu::Counts, fault: Fault) -> Self {
+        ActResult {
+            name,
+            fault,
+            interruption_ms: clock::ms(0, counts.gap),
+            sent: counts.sent,
+            answered: counts.answered,
+            lost: counts.sent - counts.answered.min(counts.sent),
+            duplicated: counts.duplicated,
+            resent: counts.resent,
+        }
+    }
+
     fn ok(&self) -> bool {
-        self.lost == 0 && self.duplicated == 0 && self.sent == self.answered
+        let resolved = !matches!(self.fault, Fault::Registrar { failed_resolutions: 1.., .. });
+        resolved && self.lost == 0 && self.duplicated == 0 && self.sent == self.answered
     }
 }
 
@@ -106,7 +158,7 @@ struct Report {
     ok: bool,
 }
 
-/// Plays the demo; the exit code is 0 only if every answer arrived once and right.
+/// Plays the demo; the exit code is 0 only if every answer arrived once and right, and no resolution failed.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(play(args))
@@ -140,6 +192,6 @@ async fn play(args: &Args) -> anyhow::Result<()> {
         Output::Table => print!("{}", card::card(&played.acts, played.ok)),
         Output::Json | Output::Jsonl => println!("{}", serde_json::to_string(&played)?),
     }
-    anyhow::ensure!(played.ok, "an answer was lost, duplicated or wrong");
+    anyhow::ensure!(played.ok, "an answer was lost, duplicated or wrong, or a resolution failed");
     Ok(())
 }

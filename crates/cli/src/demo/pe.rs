@@ -12,8 +12,8 @@ use super::workload;
 /// One pool element of the demo
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    #[arg(long)]
-    registrar: String,
+    #[arg(long = "registrar", required = true)]
+    registrars: Vec<String>,
     #[arg(long)]
     listen: String,
     #[arg(long)]
@@ -33,7 +33,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 async fn serve(args: &Args) -> anyhow::Result<()> {
-    let user = PoolUser::builder().config(Config::of(Profile::Fast)).registrar(&args.registrar).build().await?;
+    let builder = PoolUser::builder().config(Config::of(Profile::Fast));
+    let user = args.registrars.iter().fold(builder, |builder, registrar| builder.registrar(registrar)).build().await?;
     let pe = PoolElement::builder(POOL)
         .user(&user)
         .id(rserpool::PeId(args.id))

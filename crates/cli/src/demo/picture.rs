@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The live picture: pool elements, session, timeline. Without a terminal the timeline goes to standard error, a line each.
+//! The live picture: registrars, pool elements, session, timeline. Without a terminal the timeline goes to standard error, a line each.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -13,8 +13,9 @@ use ratatui::widgets::{Block, Cell, Paragraph, Row, Sparkline, Table};
 use ratatui::{DefaultTerminal, Frame};
 
 use super::pu::{Counts, News};
+use super::registrars::{self, Registrars};
 use super::stage::Server;
-use super::{Act, ActResult, clock};
+use super::{Act, ActResult, Fault, clock};
 
 /// What a person sees.
 pub(crate) struct Picture {
@@ -22,6 +23,7 @@ pub(crate) struct Picture {
     began: u64,
     acts: Vec<(Act, Option<ActResult>)>,
     playing: Option<usize>,
+    registrars: Vec<registrars::Shown>,
     servers: Vec<Shown>,
     answered: HashMap<u32, u64>,
     serving: Option<u32>,
@@ -36,6 +38,8 @@ struct Shown {
     weight: u32,
     pid: u32,
     state: &'static str,
+    /// The number of its home registrar.
+    home: Option<usize>,
 }
 
 impl Picture {
@@ -46,6 +50,7 @@ impl Picture {
             began: clock::now(),
             acts: acts.iter().map(|act| (*act, None)).collect(),
             playing: None,
+            registrars: Vec::new(),
             servers: Vec::new(),
             answered: HashMap::new(),
             serving: None,
@@ -88,8 +93,18 @@ impl Picture {
                 weight: server.weight,
                 pid: server.pid,
                 state: before.iter().find(|s| s.id == server.id).map_or("registered", |s| s.state),
+                home: before.iter().find(|s| s.id == server.id).and_then(|s| s.home),
             })
             .collect();
+    }
+
+    /// The registrars, and who is whose home.
+    pub(crate) fn homes(&mut self, registrars: &Registrars) {
+        let view = registrars.view();
+        self.registrars = registrars.shown(&view);
+        for server in &mut self.servers {
+            server.home = view.home_of(server.id);
+        }
     }
 
     pub(crate) fn act_begins(&mut self, act: Act) {
@@ -97,15 +112,19 @@ impl Picture {
         self.tell(Color::Cyan, format!("act: {}", act.title()));
     }
 
-    pub(crate) fn fault(&mut self, act: Act, victim: u32) {
+    pub(crate) fn server_fault(&mut self, act: Act, victim: u32) {
         let (state, what) = match act {
             Act::Kill => ("killed", "SIGKILL to"),
-            Act::Blackhole => ("cut off", "link cut to"),
             Act::Hang => ("stopped", "SIGSTOP to"),
             Act::Drain => ("drains", "SIGTERM to"),
+            _ => ("cut off", "link cut to"),
         };
         self.state(victim, state);
         self.tell(Color::Red, format!("{what} pool element {victim}, which serves the session"));
+    }
+
+    pub(crate) fn registrar_killed(&mut self, number: usize) {
+        self.tell(Color::Red, format!("SIGKILL to registrar {number}"));
     }
 
     pub(crate) fn recovered(&mut self, act: Act, victim: u32) {
@@ -119,12 +138,17 @@ impl Picture {
         if let Some((_, slot)) = self.playing.and_then(|playing| self.acts.get_mut(playing)) {
             *slot = Some(result.clone());
         }
+        let gap = result.interruption_ms;
+        let fault = match result.fault {
+            Fault::Server { detect_ms } => format!("interruption {gap:.1} ms, noticed after {detect_ms:.1} ms"),
+            Fault::Registrar { rehome_ms, resolutions, failed_resolutions, .. } => format!(
+                "all rehomed after {rehome_ms:.1} ms, {failed_resolutions} of {resolutions} resolutions failed, longest gap {gap:.1} ms"
+            ),
+        };
+        let ActResult { sent, answered, lost, duplicated, resent, .. } = result;
         self.tell(
             if result.ok() { Color::Green } else { Color::Red },
-            format!(
-                "interruption {:.1} ms, noticed after {:.1} ms; {} sent, {} answered, {} lost, {} duplicated, {} resent",
-                result.interruption_ms, result.detect_ms, result.sent, result.answered, result.lost, result.duplicated, result.resent
-            ),
+            format!("{fault}; {sent} sent, {answered} answered, {lost} lost, {duplicated} duplicated, {resent} resent"),
         );
     }
 
@@ -185,8 +209,9 @@ impl Picture {
     }
 
     fn paint(&self, frame: &mut Frame<'_>) {
-        let [title, pool, session, acts, timeline] = Layout::vertical([
+        let [title, registrars, pool, session, acts, timeline] = Layout::vertical([
             Constraint::Length(1),
+            Constraint::Length(self.registrars.len() as u16 + 2),
             Constraint::Length(self.servers.len() as u16 + 3),
             Constraint::Length(6),
             Constraint::Length(self.acts.len().min(6) as u16 + 2),
@@ -195,6 +220,7 @@ impl Picture {
         .areas(frame.area());
         frame
             .render_widget(Line::from(" rserpool: a session that outlives its servers      q quits").reversed(), title);
+        frame.render_widget(self.registrar_table(), registrars);
         frame.render_widget(self.pool_table(), pool);
         let [numbers, rate] = Layout::vertical([Constraint::Length(3), Constraint::Min(1)]).areas(session);
         frame.render_widget(self.session_line(), numbers);
@@ -215,6 +241,20 @@ impl Picture {
         frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" timeline ")), timeline);
     }
 
+    fn registrar_table(&self) -> Table<'_> {
+        let rows = self.registrars.iter().map(|registrar| {
+            let (color, pid, state) = match registrar.pid {
+                Some(pid) => (Color::Reset, format!("pid {pid}"), format!("home of {}", registrar.owned)),
+                None => (Color::Red, "dead".to_owned(), String::new()),
+            };
+            let cells =
+                [String::new(), format!("registrar {}", registrar.number), registrar.asap.to_string(), pid, state];
+            Row::new(cells.map(Cell::from)).style(Style::from(color))
+        });
+        let widths = [9, 17, 22, 12, 16].map(Constraint::Length);
+        Table::new(rows, widths).block(Block::bordered().title(" registrars "))
+    }
+
     fn pool_table(&self) -> Table<'_> {
         let rows = self.servers.iter().map(|server| {
             let serves = self.serving == Some(server.id);
@@ -231,11 +271,12 @@ impl Picture {
                 Cell::from(format!("weight {}", server.weight)),
                 Cell::from(format!("pid {}", server.pid)),
                 Cell::from(server.state),
+                Cell::from(server.home.map_or("no home".to_owned(), |home| format!("home {home}"))),
                 Cell::from(format!("{answered} answers")),
             ])
             .style(Style::from(color))
         });
-        let widths = [9, 17, 10, 12, 12, 16].map(Constraint::Length);
+        let widths = [9, 17, 10, 12, 12, 9, 16].map(Constraint::Length);
         Table::new(rows, widths).block(Block::bordered().title(" pool \"demo\", weighted round robin "))
     }
 

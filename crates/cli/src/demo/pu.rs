@@ -16,8 +16,8 @@ use super::workload;
 /// The pool user of the demo
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    #[arg(long)]
-    registrar: String,
+    #[arg(long = "registrar", required = true)]
+    registrars: Vec<String>,
     #[arg(long)]
     outstanding: u64,
 }
@@ -66,6 +66,13 @@ pub(crate) struct Counts {
     pub(crate) chain_ok: bool,
 }
 
+impl Counts {
+    /// Every answer was what it must be.
+    pub(crate) fn is_right(&self) -> bool {
+        self.wrong == 0 && self.chain_ok
+    }
+}
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(ask(args));
@@ -75,7 +82,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 async fn ask(args: &Args) -> anyhow::Result<()> {
-    let user = PoolUser::builder().config(Config::of(Profile::Fast)).registrar(&args.registrar).build().await?;
+    let builder = PoolUser::builder().config(Config::of(Profile::Fast));
+    let user = args.registrars.iter().fold(builder, |builder, registrar| builder.registrar(registrar)).build().await?;
     let session = user.session(POOL).connect().await?;
     let pe = session.pe().map_or(0, |pe| pe.id.0);
     say(&News::Connected { at: clock::now(), pe });

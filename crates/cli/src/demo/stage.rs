@@ -2,7 +2,6 @@
 //! The processes of the demo, and the links that can be cut.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,18 +9,17 @@ use anyhow::{Context, Result, bail};
 use net::shim::Shim;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::picture::Picture;
 use super::pu::{News, Say};
+use super::registrars::Registrars;
 
 /// Everything that runs.
 pub(crate) struct Stage {
-    registrar: Child,
-    registrar_address: SocketAddr,
+    pub(crate) registrars: Registrars,
     pub(crate) servers: Vec<Server>,
     pu: Child,
     pu_in: ChildStdin,
@@ -35,8 +33,8 @@ pub(crate) struct Server {
     pub(crate) pid: u32,
     /// Between pool user and registrar, and this server's listener.
     front: Shim,
-    /// Between this server and its registrar.
-    back: Shim,
+    /// Between this server and each registrar.
+    back: Vec<Shim>,
     process: Child,
     _stdin: ChildStdin,
 }
@@ -44,15 +42,19 @@ pub(crate) struct Server {
 impl Stage {
     pub(crate) async fn set_up(outstanding: u64, picture: &mut Picture) -> Result<Stage> {
         let program = std::env::current_exe().context("finding this program")?;
-        let (registrar, registrar_address) = start_registrar(program.with_file_name("rsp-registrar")).await?;
-        picture.note(format!("registrar on {registrar_address}, pid {}", registrar.id().unwrap_or(0)));
+        let registrars = Registrars::start(REGISTRARS).await?;
+        let addresses: Vec<_> = registrars.asap().collect();
+        for (index, address) in addresses.iter().enumerate() {
+            picture.note(format!("registrar {} on {address}", index + 1));
+        }
         let mut servers = Vec::new();
         for index in 1..=SERVERS {
-            servers.push(Server::start(index, index, registrar_address).await?);
+            servers.push(Server::start(index, index, &addresses).await?);
         }
         picture.servers(&servers);
         let mut pu = Command::new(&program)
-            .args(["demo-pu", "--registrar", &registrar_address.to_string(), "--outstanding", &outstanding.to_string()])
+            .args(["demo-pu", "--outstanding", &outstanding.to_string()])
+            .args(addresses.iter().flat_map(|address| ["--registrar".to_owned(), address.to_string()]))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -60,7 +62,7 @@ impl Stage {
             .context("starting the pool user")?;
         let pu_in = pu.stdin.take().context("the pool user's standard input")?;
         let pu_out = BufReader::new(pu.stdout.take().context("the pool user's standard output")?).lines();
-        let mut stage = Stage { registrar, registrar_address, servers, pu, pu_in, pu_out };
+        let mut stage = Stage { registrars, servers, pu, pu_in, pu_out };
         match stage.news(START).await? {
             News::Connected { pe, .. } => picture.note(format!("the session is served by pool element {pe}")),
             other => bail!("the pool user said {other:?} instead of being connected"),
@@ -87,10 +89,15 @@ impl Stage {
             .with_context(|| format!("no pool element {id} in this demo"))
     }
 
+    pub(crate) fn server_ids(&self) -> Vec<u32> {
+        self.servers.iter().map(|server| server.id).collect()
+    }
+
     /// One more pool element, as heavy as the heaviest.
     pub(crate) async fn add_server(&mut self, picture: &mut Picture) -> Result<u32> {
         let id = self.servers.iter().map(|server| server.id).max().unwrap_or(0) + 1;
-        self.servers.push(Server::start(id, SERVERS, self.registrar_address).await?);
+        let addresses: Vec<_> = self.registrars.asap().collect();
+        self.servers.push(Server::start(id, SERVERS, &addresses).await?);
         picture.servers(&self.servers);
         Ok(id)
     }
@@ -102,19 +109,16 @@ impl Stage {
         for server in &mut self.servers {
             let _ = server.process.kill().await;
         }
-        if let Some(pid) = self.registrar.id() {
-            let _ = kill(Pid::from_raw(pid as i32), Signal::SIGTERM);
-            let _ = timeout(STOP, self.registrar.wait()).await;
-        }
+        self.registrars.stop().await;
     }
 }
 
 impl Server {
-    async fn start(id: u32, weight: u32, registrar: SocketAddr) -> Result<Server> {
+    async fn start(id: u32, weight: u32, registrars: &[SocketAddr]) -> Result<Server> {
         // The port is free now; should somebody take it before the server does, another is tried.
         let mut last = None;
         for _ in 0..5 {
-            match Server::try_start(id, weight, registrar).await {
+            match Server::try_start(id, weight, registrars).await {
                 Ok(server) => return Ok(server),
                 Err(error) => last = Some(error),
             }
@@ -122,21 +126,18 @@ impl Server {
         Err(last.expect("tried five times")).with_context(|| format!("starting pool element {id}"))
     }
 
-    async fn try_start(id: u32, weight: u32, registrar: SocketAddr) -> Result<Server> {
+    async fn try_start(id: u32, weight: u32, registrars: &[SocketAddr]) -> Result<Server> {
         let listen = TcpListener::bind(LOOPBACK)?.local_addr()?;
         let front = Shim::start(LOOPBACK.parse()?, listen).await?;
-        let back = Shim::start(LOOPBACK.parse()?, registrar).await?;
+        let mut back = Vec::new();
+        for registrar in registrars {
+            back.push(Shim::start(LOOPBACK.parse()?, *registrar).await?);
+        }
         let mut process = Command::new(std::env::current_exe()?)
             .arg("demo-pe")
-            .args(["--registrar", &back.local_addr().to_string(), "--listen", &listen.to_string()])
-            .args([
-                "--advertise",
-                &front.local_addr().to_string(),
-                "--id",
-                &id.to_string(),
-                "--weight",
-                &weight.to_string(),
-            ])
+            .args(back.iter().flat_map(|shim| ["--registrar".to_owned(), shim.local_addr().to_string()]))
+            .args(["--listen", &listen.to_string(), "--advertise", &front.local_addr().to_string()])
+            .args(["--id", &id.to_string(), "--weight", &weight.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -159,12 +160,12 @@ impl Server {
     /// From now on no byte passes between this server and anybody.
     pub(crate) fn cut_off(&self) {
         self.front.block();
-        self.back.block();
+        self.back.iter().for_each(Shim::block);
     }
 
     pub(crate) fn reconnect(&self) {
         self.front.unblock();
-        self.back.unblock();
+        self.back.iter().for_each(Shim::unblock);
     }
 
     /// Waits for its end, which the act has asked for.
@@ -176,25 +177,7 @@ impl Server {
     }
 }
 
-async fn start_registrar(program: PathBuf) -> Result<(Child, SocketAddr)> {
-    #[derive(Deserialize)]
-    struct Ready {
-        asap: Vec<SocketAddr>,
-    }
-    let mut child = Command::new(&program)
-        .args(["--profile", "fast", "--asap", LOOPBACK, "--admin", "off", "--announce-ready"])
-        .env("RSERPOOL_LOG", "warn")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| format!("starting {}: build it with `make build`", program.display()))?;
-    let mut lines = BufReader::new(child.stdout.take().context("its standard output")?).lines();
-    let line = timeout(START, lines.next_line()).await.context("the registrar does not start")??;
-    let ready: Ready = serde_json::from_str(&line.context("the registrar ended; see its message above")?)?;
-    Ok((child, *ready.asap.first().context("the registrar listens nowhere")?))
-}
-
+const REGISTRARS: usize = 3;
 const SERVERS: u32 = 5;
 const LOOPBACK: &str = "127.0.0.1:0";
 /// How long a process may take to start.
