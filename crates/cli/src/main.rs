@@ -18,6 +18,7 @@ mod pool;
 mod registrar;
 
 use std::future::Future;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -93,7 +94,8 @@ fn log() -> anyhow::Result<()> {
         let filter = tracing_subscriber::EnvFilter::try_new(&filter)
             .with_context(|| format!("{VARIABLE}=\"{filter}\""))
             .context(Exit::Usage)?;
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        let in_colour = std::io::stderr().is_terminal();
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(in_colour).with_writer(std::io::stderr).init();
     }
     Ok(())
 }
