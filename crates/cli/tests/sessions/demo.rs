@@ -20,11 +20,19 @@ fn the_demo_loses_nothing_and_says_so_in_one_line() {
     assert_eq!(report["ok"], true, "{report}");
     let acts = report["acts"].as_array().expect("acts");
     let names: Vec<_> = acts.iter().map(|act| act["name"].as_str().expect("a name")).collect();
-    assert_eq!(names, ["kill", "blackhole", "hang", "drain"]);
+    let servers = ["kill", "blackhole", "hang", "drain"];
+    let registrars = ["registrar-kill", "two-of-three", "registrar-return"];
+    assert_eq!(names, [&servers[..], &registrars].concat());
     for act in acts {
         assert_eq!((&act["lost"], &act["duplicated"]), (&0.into(), &0.into()), "{act}");
         assert_eq!(act["sent"], act["answered"], "{act}");
         assert!(act["sent"].as_u64().expect("a number") >= 1_000, "{act}");
+    }
+    for act in &acts[servers.len()..] {
+        assert_eq!(act["failed_resolutions"], 0, "{act}");
+        assert!(act["resolutions"].as_u64().expect("a number") > 0, "{act}");
+        assert!(act["rehome_ms"].as_f64().expect("a number") > 0.0, "{act}");
+        assert!(act["sessions_noticed"].is_u64(), "{act}");
     }
     assert!(acts[0]["resent"].as_u64().expect("a number") > 0, "{report}");
 }
