@@ -5,5 +5,7 @@ mod bench;
 mod connect;
 mod mistakes;
 mod pools;
+mod registrars;
 mod services;
+mod soak;
 mod support;

@@ -37,7 +37,9 @@ fn no_registrar() {
         fails(rsp(args), 3, &[&nobody, "connection refused", "start one, or name one that runs"]);
     }
     let url = format!("http://{nobody}");
-    fails(rsp(&["pool", "ls", "--admin", &url]), 3, &[&url, "refused", "start rsp-registrar", "--admin"]);
+    for noun in ["pool", "registrar"] {
+        fails(rsp(&[noun, "ls", "--admin", &url]), 3, &[&url, "refused", "start rsp-registrar", "--admin"]);
+    }
 }
 
 #[test]
@@ -76,6 +78,8 @@ fn words_that_are_none() {
     fails(rsp(&["connect", "pool://"]), 2, &["names no pool", "pool://HANDLE"]);
     fails(rsp(&["pool", "ls", "--admin", "localhost"]), 2, &["localhost", "http://127.0.0.1:8650"]);
     fails(rsp(&["pools"]), 2, &["pools"]);
+    fails(rsp(&["dev", "--registrars", "0"]), 2, &["1..=100"]);
+    fails(rsp(&["dev", "--profile", "slow"]), 2, &["slow", "standard, rfc, rsplib or fast"]);
 }
 
 #[test]
@@ -123,7 +127,15 @@ fn completions_and_manual_pages_are_written() {
     let directory = tempfile::tempdir().unwrap();
     let end = run(rsp(&["man", directory.path().to_str().unwrap()]));
     assert_eq!(end.code, Some(0), "{}", end.errors);
-    for page in ["rsp.1", "rsp-pe-run.1", "rsp-pool-show.1", "rsp-connect.1"] {
+    for page in [
+        "rsp.1",
+        "rsp-pe-run.1",
+        "rsp-pool-show.1",
+        "rsp-connect.1",
+        "rsp-registrar-ls.1",
+        "rsp-registrar-run.1",
+        "rsp-dev.1",
+    ] {
         assert!(directory.path().join(page).exists(), "{page}");
     }
 }
