@@ -209,13 +209,18 @@ impl Picture {
     }
 
     fn paint(&self, frame: &mut Frame<'_>) {
+        // A small terminal shows fewer acts and a lower curve.
+        let (registrars, pool) = (self.registrars.len() as u16 + 2, self.servers.len() as u16 + 3);
+        let session = if frame.area().height < 32 { 4 } else { 6 };
+        let left = frame.area().height.saturating_sub(TITLE + registrars + pool + session + TIMELINE + 2);
+        let acts_shown = usize::from(left).clamp(1, self.acts.len().clamp(1, 7));
         let [title, registrars, pool, session, acts, timeline] = Layout::vertical([
-            Constraint::Length(1),
-            Constraint::Length(self.registrars.len() as u16 + 2),
-            Constraint::Length(self.servers.len() as u16 + 3),
-            Constraint::Length(6),
-            Constraint::Length(self.acts.len().min(6) as u16 + 2),
-            Constraint::Min(4),
+            Constraint::Length(TITLE),
+            Constraint::Length(registrars),
+            Constraint::Length(pool),
+            Constraint::Length(session),
+            Constraint::Length(acts_shown as u16 + 2),
+            Constraint::Min(TIMELINE),
         ])
         .areas(frame.area());
         frame
@@ -226,7 +231,7 @@ impl Picture {
         frame.render_widget(self.session_line(), numbers);
         let samples: Vec<u64> = self.rate.iter().copied().collect();
         frame.render_widget(Sparkline::default().data(&samples).style(Color::Green), rate);
-        frame.render_widget(self.act_lines(), acts);
+        frame.render_widget(self.act_lines(acts_shown), acts);
         let height = timeline.height.saturating_sub(2) as usize;
         let lines: Vec<Line<'_>> = self
             .timeline
@@ -296,17 +301,16 @@ impl Picture {
             .block(Block::bordered().title(" session, answers over time below "))
     }
 
-    fn act_lines(&self) -> Paragraph<'_> {
+    /// So many of the acts, the one that is played among them.
+    fn act_lines(&self, shown: usize) -> Paragraph<'_> {
+        let playing = self.playing.unwrap_or(0);
+        let end = (playing + 1 + usize::from(shown > 2)).max(shown).min(self.acts.len());
         let lines: Vec<Line<'_>> = self
             .acts
             .iter()
             .enumerate()
-            .rev()
-            .skip_while(|(index, _)| self.playing.is_some_and(|playing| *index > playing + 3) && self.acts.len() > 6)
-            .take(6)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
+            .take(end)
+            .skip(end.saturating_sub(shown))
             .map(|(index, (act, result))| match result {
                 Some(r) => Line::from(format!(
                     " ✔ {}: {:.1} ms (bound {} ms), lost {}, duplicated {}",
@@ -334,3 +338,39 @@ impl Drop for Picture {
 }
 
 const RATE_SAMPLES: usize = 400;
+/// Lines of the title, and at least of the timeline.
+const TITLE: u16 = 1;
+const TIMELINE: u16 = 5;
+
+#[cfg(test)]
+mod tests {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    use super::*;
+
+    fn painted(picture: &Picture, width: u16, height: u16) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| picture.paint(frame)).unwrap();
+        terminal.backend().to_string()
+    }
+
+    #[test]
+    fn registrars_homes_and_the_act_that_is_played_are_shown_in_small_terminals_too() {
+        let mut picture = Picture::new(false, &Act::ALL).unwrap();
+        let shown = |number, pid| registrars::Shown { number, asap: "127.0.0.1:7".parse().unwrap(), pid, owned: 2 };
+        picture.registrars = vec![shown(1, Some(11)), shown(2, None), shown(3, Some(13))];
+        let server = |id, home| Shown { id, weight: id, pid: 100 + id, state: "registered", home };
+        picture.servers = vec![server(1, Some(3)), server(2, None)];
+        picture.playing = Some(5);
+        for (width, height) in [(120, 50), (80, 24)] {
+            let text = painted(&picture, width, height);
+            for words in
+                ["registrar 1", "pid 13", "home of 2", "dead", "home 3", "no home", "▶ kill -9 two of the three"]
+            {
+                assert!(text.contains(words), "\"{words}\" is not in\n{text}");
+            }
+        }
+        painted(&picture, 10, 3);
+    }
+}

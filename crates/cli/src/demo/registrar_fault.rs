@@ -17,7 +17,7 @@ pub(super) async fn play(
     picture: &mut Picture,
 ) -> Result<(ActResult, bool)> {
     prepare(act, stage, picture).await?;
-    let mut resolvers = stage.registrars.resolvers(stage.servers.len())?;
+    let mut resolvers = stage.registrars.resolvers(stage.servers.len());
     let serving = full_width(requests, stage, picture).await?;
     while !resolvers.have_begun() {
         next(stage, picture).await?;

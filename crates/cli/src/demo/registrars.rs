@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::homes::{self, View};
-use super::resolver;
+use super::resolver::Resolvers;
 use crate::cluster::{Places, Registrar};
 
 /// All of them, dead or alive.
@@ -105,12 +105,12 @@ impl Registrars {
     }
 
     /// A loop of resolutions at each that lives.
-    pub(crate) fn resolvers(&self, elements: usize) -> Result<resolver::Resolvers> {
-        let mut resolvers = resolver::Resolvers::new(elements);
+    pub(crate) fn resolvers(&self, elements: usize) -> Resolvers {
+        let mut resolvers = Resolvers::new(elements);
         for number in self.numbers().filter(|number| self.is_alive(*number)) {
             resolvers.add(number, self.asap_of(number));
         }
-        Ok(resolvers)
+        resolvers
     }
 
     pub(crate) async fn stop(self) {

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rserpool::{Config, Items, PoolUser, Profile};
@@ -14,7 +12,7 @@ use tokio::task::JoinSet;
 use super::pe::POOL;
 
 /// The loops. They end with this.
-pub(super) struct Resolvers {
+pub(crate) struct Resolvers {
     elements: usize,
     loops: BTreeMap<usize, Loop>,
     /// Of loops that have ended.
