@@ -287,8 +287,10 @@ impl Registrar {
             self.forget_peer(peer);
         }
         for slot in self.handlespace.all_after(Cursor::default()).map(|(slot, _)| slot).collect::<Vec<_>>() {
-            if self.monitors.get(slot).is_none() {
-                self.handlespace.remove(slot);
+            // What is ours already stays ours.
+            match self.monitors.get(slot) {
+                Some(_) => drop(self.handlespace.set_home(slot, self.id)),
+                None => drop(self.handlespace.remove(slot)),
             }
         }
         self.enrp.startup = Startup { identifiers, give_up: self.enrp.startup.give_up, ..Startup::default() };
