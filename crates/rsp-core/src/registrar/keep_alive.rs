@@ -6,6 +6,7 @@ use rsp_wire::asap::{EndpointKeepAlive, EndpointKeepAliveAck, Message};
 use rsp_wire::parameter::{Protocol, Transport};
 
 use super::associations::{Addresses, What};
+use super::enrp::claim::NOWHERE;
 use super::event::{Event, IgnoreReason, Removal};
 use super::monitors::KeepAlive;
 use super::view::decoded;
@@ -87,12 +88,15 @@ impl Registrar {
     /// A pool element has told no place where it can be asked. One that has just been taken over gets the time to register by itself, as its
     /// association with its home has ended, too.
     fn unreachable_place(&mut self, slot: Slot, now: Time) {
-        match self.monitors.get_mut(slot) {
-            Some(monitor) if monitor.claimed => {
-                monitor.keep_alive = KeepAlive::Waiting { until: now + self.settings.enrp.max_time_last_heard };
-                self.monitors.reschedule(slot);
-            }
-            _ => self.remove_pool_element(slot, Removal::SendFailed, now),
+        let claimed = self.monitors.get(slot).filter(|monitor| monitor.claimed);
+        let Some((association, place)) = claimed.map(|monitor| (monitor.association, monitor.place)) else {
+            return self.remove_pool_element(slot, Removal::SendFailed, now);
+        };
+        self.detach(association, place);
+        if let Some(monitor) = self.monitors.get_mut(slot) {
+            monitor.association = NOWHERE;
+            monitor.keep_alive = KeepAlive::Waiting { until: now + self.settings.enrp.max_time_last_heard };
+            self.monitors.reschedule(slot);
         }
     }
 
