@@ -8,19 +8,36 @@ use std::time::Duration;
 
 use machine::Time;
 
+use super::slots::Slots;
 use crate::association::AssociationId;
 use crate::handlespace::{Cursor, Slot};
 use crate::registrar::Registrar;
 use crate::registrar::monitors::{KeepAlive, Monitor, NEVER};
 use crate::registrar::timer::Timer;
 
-/// PEs that are ours and have not been told yet.
+/// PEs that are ours and have not been told yet, each once: one that a peer gives us and takes back again and again does not fill it.
 #[derive(Debug, Default)]
-pub(in crate::registrar) struct Claims(VecDeque<Slot>);
+pub(in crate::registrar) struct Claims {
+    in_turn: VecDeque<Slot>,
+    waiting: Slots,
+}
 
 impl Claims {
     pub(in crate::registrar) fn len(&self) -> usize {
-        self.0.len()
+        self.in_turn.len()
+    }
+
+    fn push(&mut self, slot: Slot) {
+        if !self.waiting.contains(slot) {
+            self.waiting.insert(slot);
+            self.in_turn.push_back(slot);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Slot> {
+        let slot = self.in_turn.pop_front()?;
+        self.waiting.remove(slot);
+        Some(slot)
     }
 }
 
@@ -51,8 +68,8 @@ impl Registrar {
             reports: None,
         };
         self.monitors.insert(slot, monitor);
-        self.enrp.claims.0.push_back(slot);
-        if self.enrp.claims.0.len() == 1 {
+        self.enrp.claims.push(slot);
+        if self.enrp.claims.len() == 1 {
             self.timers.set(Timer::Claims, now);
         }
     }
@@ -64,15 +81,15 @@ impl Registrar {
     pub(in crate::registrar) fn claims_due(&mut self, now: Time) {
         let per_tick = self.settings.enrp.claims_per_second.div_ceil(TICKS_PER_SECOND).max(1);
         for _ in 0..per_tick {
-            let Some(slot) = self.enrp.claims.0.pop_front() else { return };
+            let Some(slot) = self.enrp.claims.pop() else { return };
             // It may have registered by itself meanwhile, or be gone.
             if self.monitors.get(slot).is_some_and(|monitor| monitor.association == NOWHERE) && !self.reach(slot, now) {
                 // As many associations as we may are being opened: in its turn again.
-                self.enrp.claims.0.push_back(slot);
+                self.enrp.claims.push(slot);
                 break;
             }
         }
-        if !self.enrp.claims.0.is_empty() {
+        if self.enrp.claims.len() > 0 {
             self.timers.set(Timer::Claims, now + TICK);
         }
     }
