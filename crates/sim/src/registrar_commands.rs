@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Any bytes as a list of commands, with time, to a registrar: for property tests and the fuzz target `registrar`.
 //!
-//! A few pools, identifiers, addresses and associations, so that commands meet each other often.
+//! A few pools, identifiers, addresses and associations, so that commands meet each other often. Other registrars ([`registrars`]) say whatever they like.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
 use machine::association::{AssociationId, LostReason, Mapping, Peer, PeerIdentity};
-use rsp_core::PPID_ASAP;
 use rsp_core::config::{Limits, Profile, RegistrarSettings};
 use rsp_core::registrar::{Channel, Input};
+use rsp_core::{PPID_ASAP, PPID_ENRP};
 use rsp_wire::asap::{
     Deregistration, EndpointKeepAliveAck, EndpointUnreachable, Error, HandleResolution, Message, Registration,
     ServerAnnounce,
@@ -18,8 +18,10 @@ use rsp_wire::asap::{
 use rsp_wire::parameter::{
     ErrorCause, OperationError, Policy, PoolElement, Protocol, RegistrationLife, Transport, TransportUse, UserTransport,
 };
-use rsp_wire::{Dialect, PeId, PoolHandle, ServerId};
+use rsp_wire::{Dialect, PeId, PoolHandle, ServerId, enrp};
 use smallvec::smallvec;
+
+mod registrars;
 
 use crate::registrar_harness::RegistrarHarness;
 use crate::source::Source;
@@ -41,6 +43,12 @@ pub enum Command {
     Hold(AssociationId, bool),
     /// Another registrar's announcement arrives.
     Announcement(ServerId),
+    /// A registrar's message arrives.
+    Enrp(AssociationId, enrp::Message),
+    /// A registrar's message arrives by multicast.
+    Multicast(SocketAddr, enrp::Message),
+    /// The registrar is to stop in order.
+    Leave,
     /// Time passes.
     Wait(Duration),
     /// The process is stopped.
@@ -51,6 +59,7 @@ pub enum Command {
 pub fn run(bytes: &[u8]) {
     let mut source = Source::new(bytes);
     let mut harness = RegistrarHarness::new(ID, settings(&mut source), vec![address(9)], u64::from(source.byte()));
+    registrars::begin(&mut source, &mut harness);
     let mut accepted = 1;
     for _ in 0..MOST_COMMANDS {
         if source.is_empty() {
@@ -95,6 +104,19 @@ pub fn perform(harness: &mut RegistrarHarness, command: Command) {
                 });
             }
         }
+        Command::Enrp(id, message) => {
+            if let Ok(data) = message.to_bytes(Dialect::STANDARD)
+                && harness.is_up(id)
+            {
+                harness.message(id, PPID_ENRP, data);
+            }
+        }
+        Command::Multicast(from, message) => {
+            if let Ok(data) = message.to_bytes(Dialect::STANDARD) {
+                harness.input(Input::Announcement { channel: Channel::Enrp, from, data });
+            }
+        }
+        Command::Leave => drop(harness.input(Input::Leave)),
         Command::Wait(duration) => drop(harness.wait(duration)),
         Command::Sleep(duration) => drop(harness.sleep(duration)),
     }
@@ -125,14 +147,20 @@ fn settings(source: &mut Source<'_>) -> RegistrarSettings {
         associations: 6,
         requests_per_second: [2, 50, 1_000_000][source.below(3)],
         buffered_bytes: [600, 4 << 20][source.below(2)],
+        peers: 3,
+        downloads: 1,
         ..Limits::default()
     };
     let accept_foreign_addresses = source.byte().is_multiple_of(8);
-    RegistrarSettings { limits, accept_foreign_addresses, ..RegistrarSettings::of(profile) }
+    let mut settings = RegistrarSettings { limits, accept_foreign_addresses, ..RegistrarSettings::of(profile) };
+    settings.multicast = source.byte().is_multiple_of(2);
+    settings.enrp.handle_table_page = 150;
+    settings.enrp.takeover_suggestions = source.byte().is_multiple_of(2);
+    settings
 }
 
 fn command(source: &mut Source<'_>, harness: &RegistrarHarness, accepted: &mut u64) -> Command {
-    match source.below(16) {
+    match source.below(28) {
         0 => {
             *accepted += 2;
             Command::Up(AssociationId(*accepted), peer(source))
@@ -154,6 +182,19 @@ fn command(source: &mut Source<'_>, harness: &RegistrarHarness, accepted: &mut u
                 let length = source.below(64);
                 Command::Raw(association(source, harness), ppid, source.bytes(length))
             }
+        },
+        16..=24 => {
+            let id = association(source, harness);
+            registrars::message(source, id)
+        }
+        25 => {
+            *accepted += 2;
+            Command::Up(AssociationId(*accepted), registrars::peer(source))
+        }
+        26 => registrars::multicast(source),
+        27 => match source.byte() {
+            0 if source.byte() < 64 => Command::Leave,
+            _ => Command::AnswerKeepAlives,
         },
         _ => {
             let id = association(source, harness);
@@ -273,9 +314,10 @@ mod tests {
     fn the_commands_reach_every_counter() {
         let mut rng = machine::Rng::new(5);
         let mut source: Vec<u8> = vec![0, 2, 1, 1];
-        source.extend((0..60_000).map(|_| rng.next_u32() as u8));
+        source.extend((0..200_000).map(|_| rng.next_u32() as u8));
         let mut source = Source::new(&source);
         let mut harness = RegistrarHarness::new(ID, settings(&mut source), vec![address(9)], 1);
+        registrars::begin(&mut source, &mut harness);
         let mut accepted = 1;
         while !source.is_empty() {
             let command = command(&mut source, &harness, &mut accepted);
@@ -284,6 +326,9 @@ mod tests {
         let metrics = harness.registrar.metrics();
         assert!(metrics.registrations > 20 && metrics.reregistrations > 5, "{metrics:?}");
         assert!(metrics.updates > 0 && metrics.keep_alive_acks > 0 && metrics.errors_sent > 0, "{metrics:?}");
+        assert!(metrics.updates_received > 20 && metrics.updates_announced > 5, "{metrics:?}");
+        assert!(metrics.resynchronizations > 0 && metrics.pages_sent > 0, "{metrics:?}");
+        assert!(metrics.peers_dead > 0 && metrics.takeovers > 0 && metrics.peer_messages_refused > 5, "{metrics:?}");
         assert!(metrics.removed.iter().filter(|removed| **removed > 0).count() >= 4, "{metrics:?}");
     }
 }
