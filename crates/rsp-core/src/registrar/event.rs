@@ -337,7 +337,7 @@ pub enum EndReason {
 /// Why a message was not processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IgnoreReason {
-    /// Its payload protocol identifier is not that of ASAP.
+    /// Its payload protocol identifier is not the one spoken on the association.
     PayloadProtocol(u32),
     /// It could not be read, or its action bits ask to discard it.
     Undecodable,
@@ -526,7 +526,7 @@ impl std::fmt::Display for Refusal {
 impl std::fmt::Display for IgnoreReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            IgnoreReason::PayloadProtocol(ppid) => write!(f, "payload protocol identifier {ppid} is not that of ASAP"),
+            IgnoreReason::PayloadProtocol(ppid) => write!(f, "payload protocol identifier {ppid} is not spoken here"),
             IgnoreReason::Undecodable => f.write_str("cannot be read"),
             IgnoreReason::NotForRegistrars => f.write_str("not one a registrar receives"),
             IgnoreReason::RateLimit => f.write_str("too many requests"),

@@ -103,7 +103,11 @@ impl Registrar {
         };
         let slot = registered.slot;
         self.unmark(slot);
-        self.changed(pool, element.id, change(registered), now);
+        let change = change(registered);
+        // Most are told again because they registered again: no news.
+        if change != Change::Updated(handlespace::Changes::default()) {
+            self.changed(pool, element.id, change, now);
+        }
         if home == self.id {
             self.claim(slot, now);
         }
