@@ -42,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PER_SECOND", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) rate: u32,
     /// How long to watch
-    #[arg(short, long, value_parser = duration::parse, default_value = "6s")]
+    #[arg(short, long, value_parser = duration::parse, default_value = "8s")]
     pub(super) duration: Duration,
     /// How to print the result
     #[arg(short, long, value_enum, default_value_t)]

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) group: Group,
     /// Changes a second
-    #[arg(long, value_name = "PER_SECOND", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) rate: u32,
     /// How long to measure
     #[arg(short, long, value_parser = duration::parse, default_value = "5s")]
