@@ -39,8 +39,11 @@ impl Endpoint {
     //# you have a no Home ENRP server) adopt the sender of the
     //# ASAP_ENDPOINT_KEEP_ALIVE message as the new Home ENRP server.
     fn is_home(&self, id: AssociationId, server: ServerId) -> bool {
+        // One that takes us for two on the association we chose knows us on the one it chose.
+        let knows_us = || !self.registrations.values().any(|registration| registration.taken_for_two);
         self.home.as_ref().is_some_and(|link| {
-            link.association == id || (server != ServerId::NONE && link.home.server == server && !link.silent)
+            link.association == id
+                || (server != ServerId::NONE && link.home.server == server && !link.silent && knows_us())
         })
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use machine::Time;
 use rsp_wire::asap::{self, Message, RegistrationResponse};
-use rsp_wire::parameter::{OperationError, Policy, PoolElement, RegistrationLife, Transport, UserTransport};
+use rsp_wire::parameter::{
+    ErrorCause, OperationError, Policy, PoolElement, RegistrationLife, Transport, UserTransport,
+};
 use rsp_wire::{PeId, PoolHandle, ServerId};
 
 use super::timer::Timer;
@@ -31,6 +33,10 @@ pub(super) struct Registration {
     pub(super) unanswered: u32,
     /// Changed values wait until then.
     not_before: Time,
+    /// The home there is now has accepted it.
+    at_home: bool,
+    /// The home there is now sees us at another address than the old one did, and takes us for two.
+    pub(super) taken_for_two: bool,
 }
 
 /// What may change from one registration to the next.
@@ -75,6 +81,8 @@ impl Endpoint {
             sent: false,
             unanswered: 0,
             not_before: now,
+            at_home: false,
+            taken_for_two: false,
         };
         self.by_pe.insert((registration.pool.clone(), pe_id), id);
         self.registrations.insert(id, registration);
@@ -242,6 +250,8 @@ impl Endpoint {
         let Some(registration) = self.registrations.get_mut(&id) else { return };
         registration.unanswered = 0;
         registration.state = State::Registered;
+        registration.at_home = true;
+        registration.taken_for_two = false;
         let first = registration.granted.is_none();
         let changed = registration.values != sent;
         registration.granted = Some(sent);
@@ -265,8 +275,15 @@ impl Endpoint {
         registration.unanswered = 0;
         registration.state = State::Registered;
         let changed = registration.values != *sent;
+        // The identifier is ours already. The new home will not take us for two for long: our old registration ends, or its next home
+        // asks us where we were registered to register with it (RFC 5352 §3.4 KA2.4).
+        let causes = error.as_ref().map_or(&[][..], |error| &error.0[..]);
+        let two_of_us = !(changed || registration.at_home)
+            && registration.granted.as_ref() == Some(sent)
+            && causes.contains(&ErrorCause::NonUniquePeIdentifier);
+        registration.taken_for_two = two_of_us;
         let granted = registration.granted.clone().filter(|granted| granted != sent);
-        let ended = !changed && granted.is_none();
+        let ended = !changed && granted.is_none() && !two_of_us;
         let error = RegisterError::Rejected { home, error: error.unwrap_or(OperationError(Default::default())) };
         if ended {
             self.end_registration(id);
@@ -274,7 +291,10 @@ impl Endpoint {
             registration.values = granted;
         }
         self.reply(Reply::RegistrationFailed { registration: id, error, ended });
-        self.send_update(id, now);
+        match two_of_us {
+            true => self.timers.set(Timer::Reregistration(id), now + self.settings.t2_registration),
+            false => self.send_update(id, now),
+        }
     }
 
     /// The home is gone: what was sent to it is as good as never sent.
@@ -301,6 +321,9 @@ impl Endpoint {
     /// There is a new home: everything is registered with it, or deregistered.
     pub(super) fn register_all(&mut self, now: Time) {
         let ids: Vec<RegistrationId> = self.registrations.keys().copied().collect();
+        for registration in self.registrations.values_mut() {
+            registration.at_home = false;
+        }
         for id in ids {
             match self.registrations.get(&id).map(|registration| &registration.state) {
                 Some(State::Deregistering) => self.send_deregistration(id, now),
