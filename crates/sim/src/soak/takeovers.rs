@@ -69,7 +69,10 @@ impl Watcher {
             let lived_since = |before: &Enforced| {
                 self.registrars.iter().filter(is_target).any(|(_, registrar)| registrar.since > before.at)
             };
-            let again = before.filter(|before| self.registrars[&before.by].runs && !lived_since(before));
+            // One that was just joining has it from its mentor's table, which was on its way when the takeover was enforced.
+            let was_joining = |before: &Enforced| self.registrars[&by].since + bound > before.at;
+            let again = before
+                .filter(|before| self.registrars[&before.by].runs && !lived_since(before) && !was_joining(before));
             if let Some(before) = again {
                 panic!("{by} takes over {target}, which {} has done at {}", before.by, before.at);
             }
