@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Registrars that replace each other, under faults, by seed: `make soak`.
 //!
-//! A seed gives a world ([`plan`]), a list of faults ([`faults`]) and what must hold all through ([`Watcher`]) and at rest ([`rest`]), each within
+//! A seed gives a world ([`plan()`]), a list of faults ([`Fault`]) and what must hold all through ([`Watcher`]) and at rest (`rest.rs`), each within
 //! a bound computed from the settings ([`Bounds`]). A seed that fails prints its dialogue.
 
 mod bounds;
