@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Any bytes as a list of commands, with time, to a registrar: for property tests and the fuzz target `registrar`.
 //!
-//! A few pools, identifiers, addresses and associations, so that commands meet each other often. Other registrars ([`registrars`]) say whatever they like.
+//! A few pools, identifiers, addresses and associations, so that commands meet each other often. Other registrars (`registrars.rs`) say whatever they like.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
