@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A registrar (ENRP server): the server's side of ASAP (RFC 5352 §3) here, a file per procedure, and towards other registrars ENRP in [`enrp`].
+//! A registrar (ENRP server): the server's side of ASAP (RFC 5352 §3) here, a file per procedure, and towards other registrars ENRP in `enrp/`.
 //!
 //! Events of associations come in, requests to associations go out; what happened is told as [`Event`]s and counted in
 //! [`Metrics`]. Nothing grows with what a peer sends beyond the [`Limits`](crate::config::Limits).
