@@ -51,8 +51,29 @@ impl fmt::Display for PeerName {
     }
 }
 
-/// The addresses of all names. One that is not known now may be later: that is no reason not to start.
-pub(crate) async fn look_up(names: &[PeerName]) -> Vec<SocketAddr> {
+/// The addresses of all names. A host that has just booted may have to wait for its name server: as long as a registrar looks for others it waits,
+/// or it would believe that it is alone.
+pub(crate) async fn first_look_up(names: &[PeerName], patience: Duration) -> Vec<SocketAddr> {
+    let give_up = tokio::time::Instant::now() + patience;
+    loop {
+        let found = look_up(names).await;
+        if found.is_complete || tokio::time::Instant::now() >= give_up {
+            return found.addresses;
+        }
+        tokio::time::sleep(LOOK_UP_FIRST).await;
+    }
+}
+
+/// What names led to.
+#[derive(Debug)]
+struct Found {
+    addresses: Vec<SocketAddr>,
+    /// Each name has an address.
+    is_complete: bool,
+}
+
+/// The addresses of all names.
+async fn look_up(names: &[PeerName]) -> Found {
     let mut lookups = JoinSet::new();
     for name in names.iter().cloned() {
         lookups.spawn(async move {
@@ -65,8 +86,10 @@ pub(crate) async fn look_up(names: &[PeerName]) -> Vec<SocketAddr> {
             Vec::new()
         });
     }
-    let found: BTreeSet<_> = lookups.join_all().await.into_iter().flatten().collect();
-    found.into_iter().collect()
+    let found: Vec<Vec<_>> = lookups.join_all().await;
+    let is_complete = found.iter().all(|addresses| !addresses.is_empty());
+    let addresses: BTreeSet<_> = found.into_iter().flatten().collect();
+    Found { addresses: addresses.into_iter().collect(), is_complete }
 }
 
 /// Looks names up again for as long as it is awaited, while a peer is not reached. Addresses that did not change are not news.
@@ -79,7 +102,13 @@ pub(crate) async fn follow(shell: Rc<Shell>, names: Vec<PeerName>, mut known: Ve
         if shell.reaches_all(&known) && known.len() >= names.len() {
             continue;
         }
-        let found = look_up(&names).await;
+        let Found { addresses: mut found, is_complete } = look_up(&names).await;
+        if !is_complete {
+            // A name server that is away takes no peer from us.
+            found.extend(known.iter().copied());
+            found.sort_unstable();
+            found.dedup();
+        }
         if found != known {
             tracing::info!(addresses = ?found, "peers have other addresses");
             shell.input(Input::StaticPeers(found.clone()));
@@ -89,6 +118,7 @@ pub(crate) async fn follow(shell: Rc<Shell>, names: Vec<PeerName>, mut known: Ve
 }
 
 const EXPECTED: &str = "HOST:PORT is expected, e.g. registrar2.example.com:9901, 192.0.2.2:9901 or [2001:db8::2]:9901";
+const LOOK_UP_FIRST: Duration = Duration::from_millis(250);
 const LOOK_UP_AGAIN: Duration = Duration::from_secs(10);
 const LOOK_UP_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -125,6 +155,8 @@ mod tests {
         let names =
             ["127.0.0.1:7", "127.0.0.1:7", "localhost:7", "no.such.name.invalid:7"].map(|it| it.parse().unwrap());
         let found = look_up(&names).await;
+        assert!(!found.is_complete);
+        let found = found.addresses;
         assert!(found.contains(&"127.0.0.1:7".parse().unwrap()), "{found:?}");
         assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), found.len());
     }

@@ -61,7 +61,7 @@ async fn serve(config: Config, args: &Args) -> Result<()> {
         let served = Served { asap: ready.asap.clone(), enrp: ready.enrp.clone() };
         admin.serve(admin::routes(asker, shell.news(), served), readiness.clone())?;
     }
-    accept(&shell, enrp)?;
+    let peers = accept(&shell, enrp)?;
 
     //= https://www.rfc-editor.org/rfc/rfc5353#section-3.2.3
     //# When the last ENRP_HANDLE_TABLE_RESPONSE message is received from
@@ -93,7 +93,7 @@ async fn serve(config: Config, args: &Args) -> Result<()> {
     readiness.set(false);
     serving.iter().for_each(JoinHandle::abort);
     tokio::select! {
-        () = leave(&shell) => {}
+        () = leave(&shell, &peers) => {}
         signal = signals.next() => tracing::warn!(signal, "stopping at once"),
     }
     Ok(())
@@ -103,7 +103,7 @@ async fn serve(config: Config, args: &Args) -> Result<()> {
 async fn start(config: Config, options: Options, ready: &Ready) -> Result<Rc<Shell>> {
     let id = config.id.map_or_else(random_id, |Id(id)| ServerId(id));
     let host = net::host_addresses().context("cannot list this host's addresses")?;
-    let peers = peers::look_up(&config.peers).await;
+    let peers = peers::first_look_up(&config.peers, config.settings.enrp.mentor_discovery_timeout).await;
     let (announcers, channels) = Announcers::join(&config, &ready.asap, &ready.enrp);
     let registrar = Registrar::new(id, config.settings, host.clone(), random());
     let shell = Shell::start(registrar, options, announcers);
@@ -125,9 +125,11 @@ fn accept(shell: &Rc<Shell>, ports: Vec<ReservedPort>) -> Result<Vec<JoinHandle<
 }
 
 /// Hands the pool elements over, if there is another registrar, and ends all associations.
-async fn leave(shell: &Rc<Shell>) {
+async fn leave(shell: &Rc<Shell>, peers: &[JoinHandle<()>]) {
     shell.input(Input::Leave);
     shell.left.notified().await;
+    // A peer that asks whether we live is refused from here on: that is the answer.
+    peers.iter().for_each(JoinHandle::abort);
     shell.close(STOP_PATIENCE).await;
 }
 

@@ -314,7 +314,7 @@ mod tests {
     fn the_commands_reach_every_counter() {
         let mut rng = machine::Rng::new(5);
         let mut source: Vec<u8> = vec![0, 2, 1, 1];
-        source.extend((0..200_000).map(|_| rng.next_u32() as u8));
+        source.extend((0..600_000).map(|_| rng.next_u32() as u8));
         let mut source = Source::new(&source);
         let mut harness = RegistrarHarness::new(ID, settings(&mut source), vec![address(9)], 1);
         registrars::begin(&mut source, &mut harness);

@@ -66,6 +66,7 @@ impl Registrar {
         self.handlespace.remove(slot);
         self.end_contest(slot);
         self.enrp.suggested.forget(slot);
+        self.gone_meanwhile(slot);
         self.unmark(slot);
         if let Some(monitor) = self.monitors.remove(slot) {
             self.detach(monitor.association, monitor.place);

@@ -59,7 +59,7 @@ impl Registrar {
                 // Ours, and given up before it came up; the shell has been told to close it.
                 return;
             }
-            if self.associations.accepted() >= self.settings.limits.associations {
+            if self.is_full(self.channel_of(&peer)) {
                 return self.refuse_association(id);
             }
         }
@@ -84,6 +84,17 @@ impl Registrar {
         match channel {
             Channel::Asap => self.send_waiting_keep_alives(id),
             Channel::Enrp => self.enrp_up(id),
+        }
+    }
+
+    /// Whether there is no room for one more. However many pool users there are, registrars come through.
+    fn is_full(&self, channel: Channel) -> bool {
+        match channel {
+            Channel::Asap => self.associations.accepted() >= self.settings.limits.associations,
+            Channel::Enrp => {
+                let registrars = self.associations.iter().filter(|(_, it)| it.channel == Channel::Enrp);
+                registrars.count() >= self.settings.limits.peers * 4
+            }
         }
     }
 

@@ -19,6 +19,7 @@ use bytes::BytesMut;
 use machine::association::{AssociationId, Event, Request};
 use machine::{Machine, Output};
 use net::{Association, Clock, Listener, Options};
+use rsp_core::config::Limits;
 use rsp_core::registrar::{Effect, Event as Happened, Input, Registrar};
 use rsp_wire::ServerId;
 use tokio::sync::{Notify, mpsc};
@@ -50,7 +51,7 @@ pub(crate) struct Shell {
 impl Shell {
     /// A registrar that runs, with no associations yet.
     pub(crate) fn start(registrar: Registrar, options: Options, announcers: Announcers) -> Rc<Self> {
-        let most_links = registrar.settings().limits.associations.saturating_add(UNKNOWN_ASSOCIATIONS);
+        let most_links = most_links(&registrar.settings().limits);
         let shell = Rc::new(Shell {
             registrar: RefCell::new(registrar),
             links: RefCell::default(),
@@ -228,6 +229,14 @@ impl Shell {
 
 /// Connections that have not said anything yet, beyond the limit of associations.
 const UNKNOWN_ASSOCIATIONS: usize = 1024;
+
+/// All the registrar may have, and some it does not know yet.
+fn most_links(limits: &Limits) -> usize {
+    let registrars = limits.peers.saturating_mul(4);
+    [limits.connections_opened, registrars, UNKNOWN_ASSOCIATIONS]
+        .into_iter()
+        .fold(limits.associations, usize::saturating_add)
+}
 
 /// Identifiers of accepted associations are odd.
 const FIRST_ACCEPTED: u64 = 1;

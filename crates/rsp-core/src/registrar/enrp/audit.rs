@@ -128,11 +128,22 @@ impl Registrar {
     }
 
     /// An association is gone, and what was on its way.
-    pub(in crate::registrar) fn updates_lost(&mut self, id: ServerId) {
-        self.timers.stop(Timer::Download(id));
+    pub(in crate::registrar) fn updates_lost(&mut self, id: ServerId, now: Time) {
         if let Some(peer) = self.enrp.peers.get_mut(id) {
-            peer.audit.running = None;
             peer.audit.updates_lost = true;
+            if peer.audit.running.take().is_some() {
+                self.timers.stop(Timer::Download(id));
+                self.download_abandoned(id, now);
+            }
+        }
+    }
+
+    /// The peer believes a download to be under way that is not. It would go on in the middle with the next one, and what came before would
+    /// seem to be gone: there is no other until it has forgotten this one.
+    pub(in crate::registrar) fn download_abandoned(&mut self, id: ServerId, now: Time) {
+        let forgotten = now + self.settings.enrp.max_time_no_response * 2;
+        if let Some(peer) = self.enrp.peers.get_mut(id) {
+            peer.audit.not_before = peer.audit.not_before.max(forgotten);
         }
     }
 

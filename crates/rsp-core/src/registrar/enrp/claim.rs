@@ -12,6 +12,7 @@ use super::slots::Slots;
 use crate::association::AssociationId;
 use crate::handlespace::{Cursor, Slot};
 use crate::registrar::Registrar;
+use crate::registrar::event::Removal;
 use crate::registrar::monitors::{KeepAlive, Monitor, NEVER};
 use crate::registrar::timer::Timer;
 
@@ -84,13 +85,23 @@ impl Registrar {
             let Some(slot) = self.enrp.claims.pop() else { return };
             // It may have registered by itself meanwhile, or be gone.
             if self.monitors.get(slot).is_some_and(|monitor| monitor.association == NOWHERE) && !self.reach(slot, now) {
-                // As many associations as we may are being opened: in its turn again.
-                self.enrp.claims.push(slot);
-                break;
+                self.no_room(slot, now);
             }
         }
         if self.enrp.claims.len() > 0 {
             self.timers.set(Timer::Claims, now + TICK);
+        }
+    }
+}
+
+impl Registrar {
+    /// As many associations as we may are open, or being opened to this host: in its turn again, but not for ever.
+    fn no_room(&mut self, slot: Slot, now: Time) {
+        let waits_since = self.monitors.get(slot).map_or(now, |monitor| monitor.heard);
+        if now.since(waits_since) > self.settings.enrp.max_time_last_heard {
+            self.remove_pool_element(slot, Removal::SendFailed, now);
+        } else {
+            self.enrp.claims.push(slot);
         }
     }
 }

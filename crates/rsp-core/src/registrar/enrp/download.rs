@@ -25,7 +25,12 @@ impl Registrar {
         response: HandleTableResponse,
         now: Time,
     ) {
-        let Some(purpose) = self.purpose_of(sender) else { return self.refuse(sender, Refusal::Unexpected) };
+        let Some(purpose) = self.purpose_of(sender) else {
+            if response.more_to_send {
+                self.download_abandoned(sender, now);
+            }
+            return self.refuse(sender, Refusal::Unexpected);
+        };
         let HandleTableResponse { reject, more_to_send, entries } = response;
         if reject {
             return self.table_rejected(sender, purpose, now);
@@ -103,7 +108,10 @@ impl Registrar {
         self.refuse(sender, Refusal::EndlessTable);
         match purpose {
             Purpose::Initialization => self.mentor_failed(sender, now),
-            Purpose::Resynchronization => drop(self.resynchronization_over(sender, now)),
+            Purpose::Resynchronization => {
+                self.resynchronization_over(sender, now);
+                self.download_abandoned(sender, now);
+            }
         }
     }
 
@@ -115,6 +123,7 @@ impl Registrar {
     pub(in crate::registrar) fn download_expired(&mut self, peer: ServerId, now: Time) {
         self.refuse(peer, Refusal::NoTable);
         self.resynchronization_over(peer, now);
+        self.download_abandoned(peer, now);
     }
 
     //= https://www.rfc-editor.org/rfc/rfc5353#section-3.2.3

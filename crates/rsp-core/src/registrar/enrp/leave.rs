@@ -56,6 +56,15 @@ impl Registrar {
         }
     }
 
+    /// A PE is gone: nobody will say that it is with its new home.
+    pub(in crate::registrar) fn gone_meanwhile(&mut self, slot: Slot) {
+        if let Some(leaving) = &mut self.enrp.leaving
+            && leaving.waiting.remove(&slot)
+        {
+            self.leave_if_settled();
+        }
+    }
+
     fn leave_if_settled(&mut self) {
         if self.enrp.leaving.as_ref().is_some_and(|leaving| leaving.waiting.is_empty()) {
             self.left();

@@ -7,7 +7,7 @@ use machine::Time;
 use machine::association::Protocol;
 use rsp_wire::ServerId;
 
-use super::peers::{Link, Peer, PeerState, Reached, StaticPeer};
+use super::peers::{FormerPeer, Link, Peer, PeerState, Reached, StaticPeer};
 use crate::association::{AssociationId, Request};
 use crate::registrar::admission::{Action, may};
 use crate::registrar::event::{EndReason, Event, Refusal};
@@ -44,6 +44,25 @@ impl Registrar {
         let unlinked: Vec<_> = self.enrp.peers.iter().filter_map(unlinked).collect();
         for id in unlinked {
             self.connect_peer(id, now);
+        }
+        self.try_former_peers(now);
+    }
+
+    /// Knocks where registrars were that we believe to be dead.
+    fn try_former_peers(&mut self, now: Time) {
+        let peers = &self.enrp.peers;
+        let is_back = |former: &FormerPeer| {
+            peers.iter().any(|(_, peer)| peer.link.is_some() && peer.reached.as_ref() == Some(&former.reached))
+        };
+        self.enrp.former_peers.retain(|former| former.pause <= LONGEST_PAUSE && !is_back(former));
+        for place in 0..self.enrp.former_peers.len() {
+            let former = &mut self.enrp.former_peers[place];
+            if former.next <= now {
+                former.next = now + former.pause;
+                former.pause *= 2;
+                let reached = former.reached.clone();
+                self.open_enrp(reached, now);
+            }
         }
     }
 
@@ -157,8 +176,13 @@ impl Registrar {
             peer.reached = reached;
         }
         let before = peer.link.replace(Link { association: id, is_up: true });
+        let lately = self.settings.enrp.peer_heartbeat_cycle * 3 / 2;
+        let speaks =
+            |link: &Link| self.associations.get(link.association).is_some_and(|it| now.since(it.last_heard) <= lately);
         match before {
-            Some(link) if link.is_up && link.association != id => peer.link = Some(link),
+            // One that is silent while the peer opens another may be cut without our knowing.
+            Some(link) if link.is_up && link.association != id && speaks(&link) => peer.link = Some(link),
+            Some(link) if link.is_up => {}
             // The one we were opening is not needed any more.
             Some(link) if link.association != id => self.to_end.push((link.association, EndReason::NoLongerNeeded)),
             _ => {}
@@ -235,7 +259,9 @@ impl Registrar {
         let was_up = registrar != ServerId::NONE;
         if was_up {
             // What it sent it may have sent over this one, whatever we send on.
-            self.updates_lost(registrar);
+            self.updates_lost(registrar, now);
+            // Nor does it go on where it was with what it was downloading.
+            self.session_expired(registrar);
         }
         for peer in self.enrp.peers.reached_over(id) {
             let other = self.associations.iter().find(|(_, it)| it.registrar == peer && it.peer().is_some());
@@ -255,6 +281,7 @@ impl Registrar {
         let Some(peer) = self.enrp.peers.get(id) else { return };
         match peer.state {
             PeerState::Active if was_up => self.probe_peer(id, None, now),
+            PeerState::Probed { on_behalf_of, .. } if was_up => self.probe_peer(id, on_behalf_of, now),
             PeerState::Probed { on_behalf_of, .. } => self.peer_unresponsive(id, on_behalf_of, now),
             PeerState::Active | PeerState::Dead { .. } | PeerState::TakenOver | PeerState::Granted { .. } => {}
         }
@@ -267,7 +294,11 @@ impl Registrar {
 
     /// A peer is no longer on the list.
     pub(in crate::registrar) fn forget_peer(&mut self, id: ServerId) {
-        self.enrp.peers.remove(id);
+        let reached = self.enrp.peers.remove(id).and_then(|peer| peer.reached);
+        if let Some(reached) = reached.filter(|_| self.enrp.former_peers.len() < self.settings.limits.peers) {
+            let pause = self.settings.enrp.max_time_last_heard;
+            self.enrp.former_peers.push(FormerPeer { reached, next: self.now + pause, pause });
+        }
         self.timers.stop(crate::registrar::timer::Timer::Peer(id));
         self.timers.stop(crate::registrar::timer::Timer::Download(id));
         let its = self.associations.iter().filter(|(_, it)| it.registrar == id).map(|(id, _)| id).collect::<Vec<_>>();
@@ -285,3 +316,6 @@ impl Registrar {
 fn canonical(address: std::net::SocketAddr) -> std::net::SocketAddr {
     (address.ip().to_canonical(), address.port()).into()
 }
+
+/// A former peer that was not there for so long is forgotten.
+const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_secs(3600);

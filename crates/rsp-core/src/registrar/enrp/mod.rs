@@ -49,6 +49,7 @@ pub(super) struct Enrp {
     pub(super) transports: Vec<Transport>,
     pub(super) static_peers: Vec<peers::StaticPeer>,
     pub(super) peers: peers::Peers,
+    pub(super) former_peers: Vec<peers::FormerPeer>,
     pub(super) startup: startup::Startup,
     pub(super) takeovers: takeover::Takeovers,
     pub(super) claims: claim::Claims,

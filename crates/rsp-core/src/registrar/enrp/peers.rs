@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use machine::Time;
 use rsp_wire::parameter::{Protocol, Transport, TransportUse};
@@ -161,6 +162,16 @@ pub(in crate::registrar) struct StaticPeer {
     pub(in crate::registrar) is_this_one: bool,
     /// The last attempt to connect has failed.
     pub(in crate::registrar) failed: bool,
+}
+
+/// Where a peer was reached that is no longer on the list. It may only have been cut off from us, and nobody else may tell us of it again: it
+/// is tried now and then.
+#[derive(Debug)]
+pub(in crate::registrar) struct FormerPeer {
+    pub(in crate::registrar) reached: Reached,
+    pub(in crate::registrar) next: Time,
+    /// Doubled with each attempt.
+    pub(in crate::registrar) pause: Duration,
 }
 
 /// Where a peer is reached, by its Server Information: all transports of the first protocol we have.

@@ -115,9 +115,15 @@ impl Registrar {
         //# '1', and with no server information included in the response.
         let reject = !matches!(self.enrp.startup.phase, Phase::Downloading { .. } | Phase::Done);
         let mut servers = Vec::new();
+        let mut length = 0;
         if !reject {
             for (id, peer) in self.enrp.peers.iter().filter(|(id, peer)| *id != sender && peer.is_alive()) {
                 if let Some(transports) = peer.reached.as_ref().map(peers::Reached::transports) {
+                    // What does not fit the newcomer learns from those that do.
+                    length += 8 + transports.iter().map(|it| 8 + 20 * it.addresses.len()).sum::<usize>();
+                    if length > LONGEST_LIST {
+                        break;
+                    }
                     servers.push(ServerInformation { id, transports, unknown: Vec::new() });
                 }
             }
@@ -198,13 +204,26 @@ impl Registrar {
         if let Some(mentor) = candidate {
             return self.ask_for_list(mentor, now);
         }
-        if now >= self.enrp.startup.give_up || self.is_alone() || self.is_first() {
+        let in_vain = now >= self.enrp.startup.give_up && !self.is_worth_waiting(now);
+        if in_vain || self.is_alone() || self.is_first() {
             return self.started(None, now);
         }
         // One whose time has come and that was not asked is out of reach.
         let retry = self.enrp.startup.busy.values().map(|(retry, _)| *retry).filter(|retry| *retry > now).min();
-        let give_up = self.enrp.startup.give_up;
+        let give_up = self.enrp.startup.give_up.max(now + self.settings.enrp.mentor_retry);
         self.timers.set(Timer::Startup, retry.map_or(give_up, |retry| retry.min(give_up)));
+    }
+
+    /// There is a mentor, it only serves others first. That is worth a while, but not for ever.
+    fn is_worth_waiting(&self, now: Time) -> bool {
+        let startup = &self.enrp.startup;
+        let longest = self.settings.enrp.mentor_discovery_timeout * BUSY_MENTOR_PATIENCE;
+        now < startup.give_up + longest
+            && self
+                .enrp
+                .peers
+                .reachable()
+                .any(|peer| startup.busy.get(&peer).is_some_and(|(_, is_starting)| !is_starting))
     }
 
     fn may_ask(&self, peer: ServerId, now: Time) -> bool {
@@ -300,5 +319,11 @@ impl Registrar {
     }
 }
 
+/// How many times `mentor_discovery_timeout` a mentor that serves others first is waited for.
+const BUSY_MENTOR_PATIENCE: u32 = 10;
+
 /// Three in a row are taken: something else is wrong.
 const MOST_IDENTIFIERS: u32 = 3;
+
+/// Bytes of Server Information in one ENRP_LIST_RESPONSE.
+const LONGEST_LIST: usize = 60_000;

@@ -86,35 +86,36 @@ impl Registrar {
         if target == initiator {
             return self.refuse(initiator, Refusal::NotDead);
         }
-        match self.enrp.peers.get(target).map(|peer| (peer.state, peer.last_heard)) {
+        let heard_lately = self.heard_lately(target, now);
+        match self.enrp.peers.get(target).map(|peer| peer.state) {
             //= https://www.rfc-editor.org/rfc/rfc5353#section-3.5.1
             //# If the peer server finds that it has already started its own
             //# takeover arbitration process on the same target server, it MUST
             //# perform the following arbitration:
-            Some((PeerState::TakenOver, _)) if !self.beats(initiator, self.id) => {}
-            Some((PeerState::TakenOver, _)) => {
+            Some(PeerState::TakenOver) if !self.beats(initiator, self.id) => {}
+            Some(PeerState::TakenOver) => {
                 self.enrp.takeovers.stop(target);
                 self.event(Event::TakeoverYielded { target, to: initiator });
                 self.grant_takeover(initiator, target, now);
             }
             // "It does not object" is what the acknowledgement means (§2.8). Of a target that has just been heard this is not true: it is
-            // asked first, and its silence acknowledged.
-            Some((PeerState::Active, last_heard))
-                if self.link_of(target).is_some()
-                    && now.since(last_heard) <= self.settings.enrp.peer_heartbeat_cycle * 3 / 2 =>
-            {
+            // asked first, and its silence acknowledged. The initiator hears that we live, or it would take our silence for death.
+            Some(PeerState::Active) if heard_lately && self.link_of(target).is_some() => {
+                self.not_yet(initiator);
                 self.probe_peer(target, Some(initiator), now);
             }
+            Some(PeerState::Probed { until, on_behalf_of: None }) if heard_lately => {
+                self.not_yet(initiator);
+                self.ask_on_behalf(target, initiator, until);
+            }
             // It is being asked already. To hurry us does not help.
-            Some((PeerState::Probed { until, on_behalf_of: Some(first) }, _)) => {
+            Some(PeerState::Probed { until, on_behalf_of: Some(first) }) => {
+                self.not_yet(initiator);
                 if self.beats(initiator, first) || !self.enrp.peers.is_alive(first) {
-                    let on_behalf_of = Some(initiator);
-                    if let Some(peer) = self.enrp.peers.get_mut(target) {
-                        peer.state = PeerState::Probed { until, on_behalf_of };
-                    }
+                    self.ask_on_behalf(target, initiator, until);
                 }
             }
-            Some((PeerState::Granted { to, .. }, _)) if to != initiator && self.enrp.peers.is_alive(to) => {
+            Some(PeerState::Granted { to, .. }) if to != initiator && self.enrp.peers.is_alive(to) => {
                 if self.beats(initiator, to) {
                     self.grant_takeover(initiator, target, now);
                 }
@@ -124,6 +125,23 @@ impl Registrar {
                 self.tell(initiator, InitTakeoverAck { target });
             }
         }
+    }
+
+    fn not_yet(&mut self, initiator: ServerId) {
+        let presence = self.own_presence(false, self.link_of(initiator));
+        self.tell(initiator, presence);
+    }
+
+    fn ask_on_behalf(&mut self, target: ServerId, initiator: ServerId, until: Time) {
+        if let Some(peer) = self.enrp.peers.get_mut(target) {
+            peer.state = PeerState::Probed { until, on_behalf_of: Some(initiator) };
+        }
+    }
+
+    /// Within the last presence and a half.
+    fn heard_lately(&self, peer: ServerId, now: Time) -> bool {
+        let lately = self.settings.enrp.peer_heartbeat_cycle * 3 / 2;
+        self.enrp.peers.get(peer).is_some_and(|peer| now.since(peer.last_heard) <= lately)
     }
 
     //= https://www.rfc-editor.org/rfc/rfc5353#section-3.5.1
@@ -215,7 +233,11 @@ impl Registrar {
     /// them that adopts the sender all the same will say so by registering with it.
     pub(in crate::registrar) fn takeover_server(&mut self, sender: ServerId, target: ServerId, now: Time) {
         let state = self.enrp.peers.get(target).map(|peer| peer.state);
-        let is_active = matches!(state, Some(PeerState::Active | PeerState::Probed { on_behalf_of: Some(_), .. }));
+        let is_active = match state {
+            Some(PeerState::Active | PeerState::Probed { on_behalf_of: Some(_), .. }) => true,
+            Some(PeerState::Probed { on_behalf_of: None, .. }) => self.heard_lately(target, now),
+            _ => false,
+        };
         // One we have only been told of, as a registrar is that joins in the middle of a takeover, we cannot vouch for.
         let is_active = is_active && self.link_of(target).is_some();
         if target == self.id || target == sender || is_active {
@@ -233,8 +255,12 @@ impl Registrar {
 
     /// The target lives; if it is ourselves, all hear so.
     fn refuse_takeover(&mut self, by: ServerId, target: ServerId) {
-        if self.complain(by, Event::TakeoverRefused { by, target }) && target == self.id {
-            self.announce_presence();
+        let is_news = self.complain(by, Event::TakeoverRefused { by, target });
+        if target == self.id {
+            match is_news {
+                true => self.announce_presence(),
+                false => self.not_yet(by),
+            }
         }
     }
 
