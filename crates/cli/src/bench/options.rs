@@ -118,7 +118,7 @@ pub(super) enum Policy {
     Lu,
 }
 
-/// Reads HOST[:PORT].
+/// Reads `HOST[:PORT]`.
 pub(super) fn address(text: &str) -> anyhow::Result<SocketAddr> {
     let found = text.to_socket_addrs().or_else(|_| (text, ASAP_PORT).to_socket_addrs());
     let mut found = found.with_context(|| format!("\"{text}\" is no HOST[:PORT]")).context(Exit::Usage)?;

@@ -107,8 +107,9 @@ impl Registrar {
     /// Whoever takes over a peer may not know all of its PEs: it was asleep, or the last update did not reach it before the peer died. So one it
     /// has never named is not forgotten but told to it once; it asks the PE, and says what comes of it. Answers whether so.
     fn hand_over_inherited(&mut self, slot: Slot, home: ServerId) -> bool {
-        let Some(link) = self.link_of(home).filter(|_| self.enrp.inherited.contains(slot)) else { return false };
-        self.enrp.inherited.remove(slot);
+        let is_due = self.enrp.inherited.contains(slot) && !self.enrp.told_of.contains(slot);
+        let Some(link) = self.link_of(home).filter(|_| is_due) else { return false };
+        self.enrp.told_of.insert(slot);
         let update = self.encode_update(slot, UpdateAction::AddPe);
         update.is_some_and(|update| {
             self.send_enrp(link, update);
@@ -150,6 +151,7 @@ impl Registrar {
     /// The PE at this place has changed or is gone: no table says anything newer of it.
     pub(in crate::registrar) fn unmark(&mut self, slot: Slot) {
         self.enrp.inherited.remove(slot);
+        self.enrp.told_of.remove(slot);
         if let super::startup::Phase::Downloading { download, .. } = &mut self.enrp.startup.phase {
             download.marked.insert(slot);
         }

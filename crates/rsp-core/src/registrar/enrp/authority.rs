@@ -38,7 +38,11 @@ impl Registrar {
             }
             _ if home == current => Verdict::Known,
             _ if home != sender => Verdict::Refuse(Refusal::NotHome),
-            _ if current != self.id => accept_if(!self.enrp.peers.is_alive(current), Refusal::HomeLives),
+            // Whoever took over its home may not even know it.
+            _ if current != self.id => {
+                let is_free = !self.enrp.peers.is_alive(current) || self.enrp.inherited.contains(slot);
+                accept_if(is_free, Refusal::HomeLives)
+            }
             _ if self.enrp.suggested.is_to(slot, sender) => Verdict::GiveUp,
             _ => Verdict::Contest,
         }

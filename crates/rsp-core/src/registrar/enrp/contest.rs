@@ -9,7 +9,6 @@ use std::collections::HashMap;
 
 use machine::Time;
 use rsp_wire::ServerId;
-use rsp_wire::enrp::UpdateAction;
 use rsp_wire::parameter::PoolElement;
 
 use crate::handlespace::Slot;
@@ -96,7 +95,6 @@ impl Registrar {
         self.enrp.suggested.forget(slot);
         let Some(view) = self.handlespace.element(slot) else { return };
         let (pool, pe) = (view.pool().handle(), view.id());
-        let claimed = element.is_some();
         let registered = element.and_then(|element| self.handlespace.register(&pool, &element, home).ok());
         let change = match registered.map(|registered| registered.change) {
             Some(crate::handlespace::Change::Renewed(changes)) => changes,
@@ -111,11 +109,8 @@ impl Registrar {
         }
         self.event(Event::PeGivenUp { pool: pool.detach(), pe, to: home });
         self.changed(&pool, pe, Change::Updated(change), now);
-        let claimed_by = claimed.then_some(home);
-        if let Some(update) = self.encode_update(slot, UpdateAction::AddPe) {
-            // Whoever claims it knows, and may have changed it since.
-            self.announce_update_except(update, claimed_by);
-        }
+        // Also to whoever claims it: two who yield to each other at the same time would both believe that the other one has it.
+        self.announce_pool_element(slot);
     }
 }
 

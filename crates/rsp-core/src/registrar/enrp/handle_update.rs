@@ -36,16 +36,8 @@ impl Registrar {
     }
 
     pub(in crate::registrar) fn announce_update(&mut self, update: Bytes) {
-        self.announce_update_except(update, None);
-    }
-
-    /// Tells all but one who knows.
-    pub(in crate::registrar) fn announce_update_except(&mut self, update: Bytes, who: Option<ServerId>) {
         self.metrics.updates_announced += 1;
-        let link = who.and_then(|who| self.link_of(who));
-        for other in self.enrp.peers.links().into_iter().filter(|other| Some(*other) != link) {
-            self.send_enrp(other, update.clone());
-        }
+        self.send_to_all(&update);
     }
 
     /// ENRP_HANDLE_UPDATE.

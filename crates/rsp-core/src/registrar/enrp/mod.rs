@@ -61,6 +61,8 @@ pub(super) struct Enrp {
     complaints: Rate,
     /// PEs that others have taken over, and have not said themselves that they know them.
     pub(super) inherited: slots::Slots,
+    /// Those of them that the new home has been told of.
+    pub(super) told_of: slots::Slots,
 }
 
 impl Registrar {
