@@ -25,8 +25,13 @@ impl Sum {
         fold(self.words)
     }
 
-    /// The PE checksum as RSPLIB computes it: its sum wraps at 32 bits without an end-around carry.
-    pub fn checksum_of_rsplib(self) -> Checksum {
+    /// Whether a checksum that was announced is the one of these PEs. RSPLIB's is another one above some thousand of them: its sum wraps at
+    /// 32 bits without an end-around carry.
+    pub fn agrees_with(self, announced: Checksum) -> bool {
+        announced == self.checksum() || announced == self.checksum_of_rsplib()
+    }
+
+    fn checksum_of_rsplib(self) -> Checksum {
         fold(self.words & u64::from(u32::MAX))
     }
 
@@ -93,6 +98,8 @@ mod tests {
             sum.add(handle, PeId(0xffff_fffe));
         }
         assert_ne!(sum.checksum(), sum.checksum_of_rsplib());
+        assert!(sum.agrees_with(sum.checksum()) && sum.agrees_with(sum.checksum_of_rsplib()));
+        assert!(!sum.agrees_with(Checksum(!sum.checksum().0)));
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Snapshot {
                 u64::from(matches!(peer.state, PeerState::Active))
             }),
             of_peers("peer_agrees", "Whether a peer's checksum is the one we have of it", |peer| {
-                u64::from(peer.agrees())
+                u64::from(peer.agrees)
             }),
             gauge("associations", "Associations, those being opened included", associations),
             gauge("subscriptions", "Subscriptions of pool users to pools", subscriptions),

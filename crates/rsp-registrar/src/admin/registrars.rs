@@ -76,7 +76,7 @@ impl RegistrarList {
 
 impl Peer {
     fn of(status: PeerStatus) -> Self {
-        let agrees = status.agrees();
+        let agrees = status.agrees;
         Peer {
             id: status.id.to_string(),
             addresses: status.reached.map(|(_, addresses)| addresses.to_vec()).unwrap_or_default(),

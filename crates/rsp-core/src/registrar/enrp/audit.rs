@@ -23,6 +23,8 @@ pub(in crate::registrar) struct Audit {
     /// The last one has not helped: the next one waits until then.
     not_before: Time,
     backoff: Duration,
+    /// Until then the peer may believe that a download is under way which we have given up.
+    abandoned_until: Time,
 }
 
 /// A table that is being received.
@@ -49,12 +51,11 @@ impl Registrar {
         let sum = self.handlespace.sum_of(id);
         let Some(peer) = self.enrp.peers.get_mut(id) else { return };
         let audit = &mut peer.audit;
-        // RSPLIB's sum is another one above some thousand PEs.
-        let agrees = peer.announced.is_none_or(|it| it == sum.checksum() || it == sum.checksum_of_rsplib());
+        let agrees = peer.announced.is_none_or(|announced| sum.agrees_with(announced));
         if agrees && !audit.updates_lost {
             audit.backoff = Duration::ZERO;
             audit.not_before = now;
-        } else if audit.running.is_none() && audit.not_before <= now {
+        } else if audit.running.is_none() && audit.not_before <= now && audit.abandoned_until <= now {
             self.resynchronize(id, now);
         }
     }
@@ -142,9 +143,8 @@ impl Registrar {
     /// The peer believes a download to be under way that is not. It would go on in the middle with the next one, and what came before would
     /// seem to be gone: there is no other until it has forgotten this one.
     pub(in crate::registrar) fn download_abandoned(&mut self, id: ServerId, now: Time) {
-        let forgotten = now + self.settings.enrp.max_time_no_response * 2;
         if let Some(peer) = self.enrp.peers.get_mut(id) {
-            peer.audit.not_before = peer.audit.not_before.max(forgotten);
+            peer.audit.abandoned_until = now + self.settings.enrp.max_time_no_response * 2;
         }
     }
 

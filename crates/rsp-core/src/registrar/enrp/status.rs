@@ -49,15 +49,10 @@ pub struct PeerStatus {
     pub checksum: Checksum,
     /// The PE checksum it announced last.
     pub announced: Option<Checksum>,
+    /// Both believe the same of its PEs, as far as checksums tell.
+    pub agrees: bool,
     /// Its PEs are being downloaded because the checksums differ.
     pub resynchronizing: bool,
-}
-
-impl PeerStatus {
-    /// Both believe the same of its PEs, as far as checksums tell.
-    pub fn agrees(&self) -> bool {
-        self.announced == Some(self.checksum)
-    }
 }
 
 impl Registrar {
@@ -88,6 +83,7 @@ impl Registrar {
                 owned: sum.pool_elements(),
                 checksum: sum.checksum(),
                 announced: peer.announced,
+                agrees: peer.announced.is_some_and(|announced| sum.agrees_with(announced)),
                 resynchronizing: peer.audit.running.is_some(),
             }
         })
