@@ -97,7 +97,7 @@ impl Registrar {
             if self.handlespace.element(slot).is_none_or(|element| element.home() != id) {
                 continue;
             }
-            if !self.hand_over_inherited(slot, id) {
+            if !self.hand_over_inherited(slot, id) && !self.passes_to_rival(slot, now) {
                 self.remove_pool_element(slot, Removal::NotConfirmed, now);
                 removed += 1;
             }
@@ -152,6 +152,7 @@ impl Registrar {
     pub(in crate::registrar) fn unmark(&mut self, slot: Slot) {
         self.enrp.inherited.remove(slot);
         self.enrp.told_of.remove(slot);
+        self.enrp.rivals.forget(slot);
         if let super::startup::Phase::Downloading { download, .. } = &mut self.enrp.startup.phase {
             download.marked.insert(slot);
         }

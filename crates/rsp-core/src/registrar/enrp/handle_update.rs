@@ -79,7 +79,10 @@ impl Registrar {
         let home = element.home;
         match self.verdict(sender, slot, home) {
             Verdict::Accept => {}
-            Verdict::Known => return None,
+            Verdict::Known => {
+                self.enrp.rivals.withdraw(slot?, sender);
+                return None;
+            }
             Verdict::Contest => {
                 self.contest(slot?, sender, element, now);
                 return None;
@@ -90,9 +93,24 @@ impl Registrar {
             }
             Verdict::Refuse(refusal) => {
                 self.refuse(sender, refusal);
+                if let Some(slot) = slot.filter(|_| matches!(refusal, Refusal::HomeLives | Refusal::UnknownHome)) {
+                    self.enrp.rivals.remember(slot, element);
+                }
                 return None;
             }
         }
+        self.enter(sender, pool, element, now)
+    }
+
+    /// Enters what a peer says of a PE in the handlespace. Answers where it is kept.
+    pub(in crate::registrar) fn enter(
+        &mut self,
+        sender: ServerId,
+        pool: &PoolHandle,
+        element: PoolElement,
+        now: Time,
+    ) -> Option<Slot> {
+        let home = element.home;
         let registered = match self.handlespace.register(pool, &element, home) {
             Ok(registered) => registered,
             Err(cause) => {
@@ -125,10 +143,11 @@ impl Registrar {
         //# If the peer fails to find the PE or the pool in its handlespace, it
         //# SHOULD take no further actions.
         let Some(slot) = self.handlespace.find(pool, element.id) else { return };
-        if self.handlespace.element(slot).is_some_and(|element| element.home() == sender) {
-            self.remove_pool_element(slot, Removal::AtHome, now);
-        } else {
+        if self.handlespace.element(slot).is_none_or(|element| element.home() != sender) {
+            self.enrp.rivals.withdraw(slot, sender);
             self.refuse(sender, Refusal::NotHome);
+        } else if !self.passes_to_rival(slot, now) {
+            self.remove_pool_element(slot, Removal::AtHome, now);
         }
     }
 

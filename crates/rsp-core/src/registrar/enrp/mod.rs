@@ -17,6 +17,7 @@ pub(super) mod leave;
 pub(super) mod links;
 pub(super) mod peers;
 pub(super) mod presence;
+pub(super) mod rival;
 pub(super) mod slots;
 pub(super) mod startup;
 pub(super) mod status;
@@ -54,6 +55,7 @@ pub(super) struct Enrp {
     pub(super) takeovers: takeover::Takeovers,
     pub(super) claims: claim::Claims,
     pub(super) contests: contest::Contests,
+    pub(super) rivals: rival::Rivals,
     pub(super) leaving: Option<leave::Leaving>,
     /// PEs we suggested to a peer, which may therefore take them from us.
     pub(super) suggested: suggestion::Suggested,
