@@ -2,6 +2,7 @@
 //! `rsp`, the one command line for pools, pool elements, sessions and registrars. One subcommand per file.
 
 mod access;
+mod admin;
 mod bench;
 mod cluster;
 mod completions;

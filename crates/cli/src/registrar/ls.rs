@@ -1,38 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `rsp registrar ls`: a registrar and its peers as it sees them, asked over its admin interface.
 
-use std::time::Duration;
-
-use anyhow::Context;
 use serde_json::{Value, json};
 
+use crate::admin::{Admin, text};
 use crate::output::{Output, print, print_json, table};
-use crate::{duration, http};
 
 /// List a registrar and its peers
 ///
 /// The first line is the registrar that is asked; the others are its peers as it sees them. AGREES says whether the checksum a peer
-/// announces is the one of what this registrar believes of it (RFC 5353 §3.4).
+/// announces is the one of what this registrar believes of it (RFC 5353 §3.6.1).
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The registrar's admin interface
-    #[arg(long, value_name = "URL", env = "RSERPOOL_ADMIN", default_value = "http://127.0.0.1:8650")]
-    admin: String,
-    /// Give up after this time
-    #[arg(long, value_parser = duration::parse, default_value = "10s")]
-    timeout: Duration,
-    /// How to print
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    registrar: Admin,
 }
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
-    let body = http::get(&args.admin, "/v1/registrars", args.timeout).await?;
-    let answer: Value =
-        serde_json::from_slice(&body).with_context(|| format!("{} does not answer in JSON", args.admin))?;
-    let peers = answer["peers"].as_array().with_context(|| format!("{} answers no list of peers", args.admin))?;
+    let (answer, peers) = args.registrar.get("/v1/registrars", "peers").await?;
     let own = &answer["registrar"];
-    match args.output {
+    match args.registrar.output {
         Output::Table => {
             let rows = std::iter::once(own_row(own)).chain(peers.iter().map(peer_row));
             print(&table(["REGISTRAR", "ENRP", "STATE", "ELEMENTS", "CHECKSUM", "AGREES"], rows))
@@ -58,14 +45,6 @@ fn peer_row(peer: &Value) -> [String; 6] {
         None => "-",
     };
     [id, text(&peer["addresses"][0]), state, elements, checksum, agrees.to_owned()]
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => "-".to_owned(),
-        other => other.to_string(),
-    }
 }
 
 /// A line says which registrar was asked.

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The options of every subcommand that asks a registrar's admin interface, and how it asks.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::Value;
+
+use crate::output::Output;
+use crate::{duration, http};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Admin {
+    /// The registrar's admin interface
+    #[arg(long, value_name = "URL", env = "RSERPOOL_ADMIN", default_value = "http://127.0.0.1:8650")]
+    admin: String,
+    /// Give up after this time
+    #[arg(long, value_parser = duration::parse, default_value = "10s")]
+    timeout: Duration,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+impl Admin {
+    /// What the registrar answers, and the list it holds under `list`.
+    pub(crate) async fn get(&self, path: &str, list: &str) -> anyhow::Result<(Value, Vec<Value>)> {
+        let body = http::get(&self.admin, path, self.timeout).await?;
+        let answer: Value =
+            serde_json::from_slice(&body).with_context(|| format!("{} does not answer in JSON", self.admin))?;
+        let entries = answer[list].as_array().with_context(|| format!("{} answers no list of {list}", self.admin))?;
+        let entries = entries.clone();
+        Ok((answer, entries))
+    }
+}
+
+/// A value as the cell of a table.
+pub(crate) fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    }
+}
