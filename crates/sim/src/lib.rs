@@ -2,6 +2,7 @@
 //! Virtual time for the protocol cores: what drives them in scripts, in property tests and under a fuzzer. And, for what has a clock and sockets,
 //! processes.
 //!
+//! - [`namespace`]: a network of a test's own
 //! - [`process`]: a program under test, and a registrar for it
 //! - [`registrar_harness`]: a registrar with its transports played by the test
 //! - [`registrar_commands`]: any bytes as a list of commands, with time, to a registrar
@@ -12,6 +13,7 @@
 //! - [`world`]: registrars, pool elements and pool users on such a network, with faults; replayable by seed
 #![forbid(unsafe_code)]
 
+pub mod namespace;
 pub mod network;
 pub mod process;
 pub mod registrar_commands;

@@ -4,6 +4,5 @@
 mod association;
 mod common;
 mod multicast;
-mod namespace;
 mod shim;
 mod turns;

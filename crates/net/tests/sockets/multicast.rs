@@ -4,8 +4,9 @@
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 use net::{Multicast, MulticastChannel, MulticastError, MulticastOptions};
+use sim::namespace::{self, ip};
 
-use crate::namespace::{in_namespace, ip};
+use crate::common::within;
 
 const GROUPS: [&str; 3] = ["239.0.0.50:3863", "[ff05::133]:3863", "[ff02::133]:3863"];
 
@@ -161,6 +162,13 @@ fn a_flood_is_received_to_its_end() {
         }
         flooder.send(b"last").unwrap();
         assert_eq!(channel.receive().await.1, "last");
+    });
+}
+
+fn in_namespace(test: impl Future<Output = ()>) {
+    namespace::in_namespace(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("there can be a runtime").block_on(within(test));
     });
 }
 

@@ -7,7 +7,6 @@ mod hostile;
 mod http;
 mod life;
 mod load;
-mod namespace;
 mod peer;
 mod process;
 mod scope;

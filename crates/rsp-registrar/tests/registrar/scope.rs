@@ -9,8 +9,8 @@ use rserpool::{Config, Items, PoolElement, PoolUser, Profile};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
-use crate::namespace::{in_namespace, ip};
 use crate::process::{Registrar, program};
+use sim::namespace::{in_namespace, ip};
 
 #[test]
 fn registrars_that_are_named_to_each_other_replace_each_other() {
