@@ -84,8 +84,34 @@ pub enum Event {
     Undelivered(Token),
     /// We were asleep (stopped, suspended, starved) for longer than a heartbeat interval. Nothing was declared dead.
     Paused,
+    /// One of the paths to a multi-homed peer changed; the association goes on (RFC 6458 §6.1.2).
+    PathChange {
+        /// The peer's address at the end of that path.
+        address: SocketAddr,
+        /// What became of it.
+        state: PathState,
+    },
+    /// Answers [`Request::RoundTripTime`]; `None` where it is not known.
+    RoundTripTime(Option<std::time::Duration>),
     /// It is gone, or never came up. Everything received before has been handed up.
     Lost(LostReason),
+}
+
+/// What became of a path to a peer, RFC 6458 §6.1.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PathState {
+    /// It can be used, again or for the first time.
+    Available,
+    /// Nothing came back over it: messages take another one.
+    Unreachable,
+    /// The peer added the address.
+    Added,
+    /// The peer removed the address.
+    Removed,
+    /// The peer prefers this path.
+    Primary,
+    /// The peer has shown that it is there.
+    Confirmed,
 }
 
 /// Why an association is gone.
@@ -103,6 +129,9 @@ pub enum LostReason {
     /// The peer or the network broke it off.
     #[error("connection reset")]
     Reset,
+    /// The peer began the association anew: it was started again and knows nothing of what came before (RFC 9260 §5.2.4).
+    #[error("the peer was restarted")]
+    Restarted,
     /// Nothing received for interval x misses.
     #[error("no heartbeat from the peer")]
     HeartbeatMissed,
@@ -152,6 +181,8 @@ pub enum Request {
     Heartbeat(Heartbeat),
     /// Ask the peer for a sign of life at once; it is lost without one within a heartbeat interval.
     Probe,
+    /// Tell how long a message takes to the peer and back: [`Event::RoundTripTime`].
+    RoundTripTime,
     /// Send what is queued, then end it in order. No further event comes.
     Close,
     /// End it now. No further event comes.

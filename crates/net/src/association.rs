@@ -3,37 +3,39 @@
 
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use machine::association::{Event, Heartbeat, LostReason, Mapping, Token};
 use tokio::net::TcpStream;
 
 use crate::tcp::TcpAssociation;
-use crate::{MAX_MESSAGE, Options, Responder, SendError, event};
+use crate::transport::Transport;
+use crate::{Message, NotAvailable, Options, Path, Responder, SendError};
 
 /// An association. Nothing happens on it, neither reading nor writing nor heartbeats, unless [`next`](Self::next) is
 /// being awaited, so its owner does little else. What it sends between two calls leaves together in one write.
 #[derive(Debug)]
 pub struct Association {
-    transport: Transport,
-}
-
-#[derive(Debug)]
-enum Transport {
-    Tcp(Box<TcpAssociation>),
+    transport: Box<dyn Transport>,
 }
 
 impl Association {
     /// Starts connecting to the first of `addresses` that answers, over the TCP mapping, and returns at once. Messages
-    /// may be sent before [`Event::Up`]: they leave with the first write.
+    /// may be sent before [`Event::Up`]: they leave with the first write. Other transports are
+    /// [`Transports`](crate::Transports)' to connect over.
     pub fn connect(addresses: Vec<SocketAddr>, options: Options) -> Self {
-        Association { transport: Transport::Tcp(Box::new(TcpAssociation::connect(addresses, options))) }
+        Self::over(Box::new(TcpAssociation::connect(addresses, options)))
     }
 
     /// Takes over a connection that was accepted. The peer may speak the TCP mapping or plain ASAP:
     /// [`Event::Up`] tells.
     pub fn accept(stream: TcpStream, options: Options) -> Self {
-        Association { transport: Transport::Tcp(Box::new(TcpAssociation::accept(stream, options))) }
+        Self::over(Box::new(TcpAssociation::accept(stream, options)))
+    }
+
+    pub(crate) fn over(transport: Box<dyn Transport>) -> Self {
+        Association { transport }
     }
 
     /// What happens next. Dropping the future loses nothing. After [`Event::Lost`] it never returns again.
@@ -43,17 +45,13 @@ impl Association {
 
     /// [`next`](Self::next) in poll form.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        match &mut self.transport {
-            Transport::Tcp(tcp) => tcp.poll_next(cx),
-        }
+        self.transport.poll_next(cx)
     }
 
-    /// As [`poll_next`](Self::poll_next) for a server of many: messages are shown to `responder` first, and after one read the others
+    /// As [`poll_next`](Self::poll_next) for a server of many: messages may be shown to `responder` first, and after one read the others
     /// have their turn, so pending does not mean that nothing more can be read. The runtime polls again.
     pub fn poll_turn(&mut self, cx: &mut Context<'_>, responder: &mut Responder<'_>) -> Poll<Event> {
-        match &mut self.transport {
-            Transport::Tcp(tcp) => tcp.poll_turn(cx, responder),
-        }
+        self.transport.poll_turn(cx, responder)
     }
 
     /// Queues a message. `token` comes back in [`Event::Delivered`] or [`Event::Undelivered`].
@@ -65,53 +63,45 @@ impl Association {
         token: Token,
         data: Bytes,
     ) -> Result<(), SendError> {
-        match &mut self.transport {
-            Transport::Tcp(tcp) => tcp.connection.send(stream, ppid, unordered, token, data),
-        }
+        self.transport.send(Message { stream, ppid, unordered, lifetime: None, token, data })
+    }
+
+    /// As [`send`](Self::send), with all that can be said of a message; what this mapping lacks is
+    /// [`SendError::NotAvailable`], and nothing was sent.
+    pub fn send_message(&mut self, message: Message) -> Result<(), SendError> {
+        self.transport.send(message)
     }
 
     /// The message with this number has reached whom it is for, which the peer may now be told.
     pub fn taken(&mut self, sequence: u64) {
-        match &mut self.transport {
-            Transport::Tcp(tcp) => tcp.connection.taken(sequence),
-        }
+        self.transport.taken(sequence);
     }
 
     /// Writes what can be written without waiting. Only needed by an owner that will not await [`next`](Self::next)
     /// soon.
     pub fn flush(&mut self) {
-        match &mut self.transport {
-            Transport::Tcp(tcp) => tcp.flush(),
-        }
+        self.transport.flush();
     }
 
     /// Uses this heartbeat from now on, as both ends agreed in HELLO.
     pub fn set_heartbeat(&mut self, heartbeat: Heartbeat) {
-        match &mut self.transport {
-            Transport::Tcp(tcp) => tcp.connection.set_heartbeat(heartbeat, tcp.clock.now()),
-        }
+        self.transport.set_heartbeat(heartbeat);
     }
 
     /// Asks the peer for a sign of life at once; without one within a heartbeat interval the association is lost.
     pub fn probe(&mut self) {
-        match &mut self.transport {
-            Transport::Tcp(tcp) => tcp.connection.probe(tcp.clock.now()),
-        }
+        self.transport.probe();
     }
 
     /// Begins an orderly end: no more messages in either direction; [`Event::Lost`] with [`LostReason::Closed`] comes
     /// when all that was sent is acknowledged, or after `close_timeout`.
     pub fn close(&mut self) {
-        match &mut self.transport {
-            Transport::Tcp(tcp) => tcp.connection.close(tcp.clock.now()),
-        }
+        self.transport.close();
     }
 
     /// Ends it now.
     pub fn abort(&mut self) {
-        match &mut self.transport {
-            Transport::Tcp(tcp) => tcp.connection.abort(),
-        }
+        self.transport.abort();
     }
 
     /// Closes in order and waits for the end. Spawn it to be rid of an association.
@@ -124,45 +114,48 @@ impl Association {
         }
     }
 
-    /// The peer's address; unspecified until it is connected.
+    /// The peer's address, of several the one messages go to; unspecified until it is connected.
     pub fn peer_addr(&self) -> SocketAddr {
-        match &self.transport {
-            Transport::Tcp(tcp) => tcp.peer,
-        }
+        self.transport.peer_addr()
     }
 
     /// Our own address on this association; unspecified until it is connected.
     pub fn local_addr(&self) -> SocketAddr {
-        match &self.transport {
-            Transport::Tcp(tcp) => tcp.local,
-        }
+        self.transport.local_addr()
     }
 
     /// How messages are carried, while it is up.
     pub fn mapping(&self) -> Option<Mapping> {
-        match &self.transport {
-            Transport::Tcp(tcp) => tcp.connection.kind().map(event::mapping),
-        }
+        self.transport.mapping()
     }
 
     /// The largest message an application may send. Up to [`crate::MAX_PAYLOAD`] are carried, envelope included.
     pub fn max_message(&self) -> usize {
-        match &self.transport {
-            Transport::Tcp(_) => MAX_MESSAGE,
-        }
+        self.transport.max_message()
     }
 
     /// Bytes queued and not yet written.
     pub fn buffered(&self) -> usize {
-        match &self.transport {
-            Transport::Tcp(tcp) => tcp.connection.buffered(),
-        }
+        self.transport.buffered()
     }
 
     /// Messages sent and not yet delivered.
     pub fn outstanding(&self) -> usize {
-        match &self.transport {
-            Transport::Tcp(tcp) => tcp.connection.outstanding(),
-        }
+        self.transport.outstanding()
+    }
+
+    /// How long a message takes to the peer and back, smoothed; of several paths, the one messages take.
+    pub fn round_trip_time(&self) -> Option<Duration> {
+        self.transport.round_trip_time()
+    }
+
+    /// The paths to the peer and what is known of each.
+    pub fn paths(&self) -> Result<Vec<Path>, NotAvailable> {
+        self.transport.paths()
+    }
+
+    /// Sends over the path to this address of the peer while it is available.
+    pub fn set_primary(&mut self, address: SocketAddr) -> Result<(), NotAvailable> {
+        self.transport.set_primary(address)
     }
 }

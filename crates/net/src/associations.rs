@@ -5,23 +5,24 @@ use std::task::{Context, Poll};
 
 use machine::association::{AssociationId, Event, Request};
 
-use crate::{Association, Options};
+use crate::{Association, Options, Transports};
 
 /// Associations by the identifiers their machine gave them. Meant for a handful: every wake-up looks at each.
 #[derive(Debug)]
 pub struct Associations {
+    transports: Transports,
     options: Options,
     live: Vec<(AssociationId, Association)>,
     /// Who is looked at first, so that none is starved by one that always has something.
     first: usize,
-    /// Sends that could not even be queued.
-    failed: Vec<(AssociationId, Event)>,
+    /// Sends that could not even be queued, and questions answered at once.
+    ready: Vec<(AssociationId, Event)>,
 }
 
 impl Associations {
     /// None yet; those that are opened get these options.
-    pub fn new(options: Options) -> Self {
-        Associations { options, live: Vec::new(), first: 0, failed: Vec::new() }
+    pub fn new(transports: Transports, options: Options) -> Self {
+        Associations { transports, options, live: Vec::new(), first: 0, ready: Vec::new() }
     }
 
     /// Takes over an association that was accepted.
@@ -31,8 +32,8 @@ impl Associations {
 
     /// Does what a machine asks. Requests for an association that is gone are ignored.
     pub fn perform(&mut self, id: AssociationId, request: Request) {
-        if let Request::Connect { to, .. } = request {
-            return self.live.push((id, Association::connect(to.to_vec(), self.options)));
+        if let Request::Connect { protocol, to } = request {
+            return self.live.push((id, self.transports.connect(protocol, to.into_vec(), self.options)));
         }
         let Some(index) = self.live.iter().position(|(live, _)| *live == id) else { return };
         let association = &mut self.live[index].1;
@@ -40,12 +41,16 @@ impl Associations {
             Request::Connect { .. } => {}
             Request::Send { stream, ppid, unordered, token, data } => {
                 if association.send(stream, ppid, unordered, token, data).is_err() {
-                    self.failed.push((id, Event::Undelivered(token)));
+                    self.ready.push((id, Event::Undelivered(token)));
                 }
             }
             Request::Taken { sequence } => association.taken(sequence),
             Request::Heartbeat(heartbeat) => association.set_heartbeat(heartbeat),
             Request::Probe => association.probe(),
+            Request::RoundTripTime => {
+                let answer = Event::RoundTripTime(association.round_trip_time());
+                self.ready.push((id, answer));
+            }
             Request::Close => {
                 let (_, mut association) = self.live.swap_remove(index);
                 // What can leave now does, even if the program ends before the rest has had its turn.
@@ -66,7 +71,7 @@ impl Associations {
 
     /// [`next`](Self::next) in poll form.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(AssociationId, Event)> {
-        if let Some(event) = self.failed.pop() {
+        if let Some(event) = self.ready.pop() {
             return Poll::Ready(event);
         }
         let count = self.live.len();

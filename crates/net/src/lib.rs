@@ -2,8 +2,8 @@
 //! Everything that touches the network: sockets, the clock, the loop that drives the cores, and capture files.
 //!
 //! An [`Association`] carries messages between two hosts, in the terms of RFC 6458. What it reports are the
-//! [events](machine::association::Event) the cores hear. Which transport carries it is its own business: one file and one
-//! arm of an enum each. A [`Listener`] accepts them.
+//! [events](machine::association::Event) the cores hear. A [`Listener`] accepts them. Which transport carries them is the
+//! business of [`Transports`], and each is one implementation of the trait in `transport.rs`.
 
 mod association;
 mod associations;
@@ -15,8 +15,11 @@ mod listener;
 mod memory;
 mod multicast;
 mod options;
+mod sctp;
 pub mod shim;
 mod tcp;
+mod transport;
+mod transports;
 
 pub use association::Association;
 pub use associations::Associations;
@@ -25,4 +28,6 @@ pub use interfaces::host_addresses;
 pub use listener::{BindError, Listener, ReservedPort};
 pub use multicast::{Multicast, MulticastChannel, MulticastError, MulticastOptions};
 pub use options::Options;
-pub use tcp_mapping::{MAX_MESSAGE, MAX_PAYLOAD, Responder, SendError};
+pub use tcp_mapping::{MAX_MESSAGE, MAX_PAYLOAD, Responder};
+pub use transport::{Feature, Message, NotAvailable, Path, SendError};
+pub use transports::{SctpBackend, SctpChoice, TransportSettings, Transports};

@@ -10,22 +10,33 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 
 use crate::tcp::canonical;
+use crate::transport::{Accept, Port};
 use crate::{Association, Options};
 
-/// A TCP port on which peers open associations, in the TCP mapping or in plain ASAP.
+/// A port on which peers open associations: over TCP in the TCP mapping or in plain ASAP, or over SCTP.
 #[derive(Debug)]
 pub struct Listener {
-    inner: TcpListener,
-    local: SocketAddr,
-    options: Options,
+    inner: Inner,
+    local: Vec<SocketAddr>,
 }
 
-/// A TCP port that is ours and refuses connections, until it is listened on.
+#[derive(Debug)]
+enum Inner {
+    Tcp(TcpListener, Options),
+    Sctp(Box<dyn Accept>),
+}
+
+/// A port that is ours and refuses associations, until it is listened on.
 #[derive(Debug)]
 pub struct ReservedPort {
-    socket: Socket,
-    address: SocketAddr,
-    options: Options,
+    socket: Reserved,
+    local: Vec<SocketAddr>,
+}
+
+#[derive(Debug)]
+enum Reserved {
+    Tcp(Socket, Options),
+    Sctp(Box<dyn Port>),
 }
 
 /// Why an address could not be listened on, and what to do.
@@ -40,6 +51,12 @@ pub enum BindError {
     /// The port is privileged.
     #[error("not allowed to listen on {0}: choose a port of 1024 or more, or give the program CAP_NET_BIND_SERVICE")]
     NotAllowed(SocketAddr),
+    /// Several addresses, and TCP listens on one.
+    #[error("TCP listens on one address (0.0.0.0 and [::] mean all this host has): name one, or use SCTP")]
+    OneAddress,
+    /// There is no SCTP here.
+    #[error("this process has no SCTP: load the kernel's (`modprobe sctp`), or choose SCTP over UDP")]
+    NoSctp,
     /// Anything else the system says.
     #[error("cannot listen on {address}: {error}")]
     Other {
@@ -51,73 +68,96 @@ pub enum BindError {
 }
 
 impl Listener {
-    /// Listens on `address`; port 0 means any free one. `[::]` takes IPv4 too. `options` are those of the associations
-    /// accepted. Must be called inside the runtime.
+    /// Listens on `address` over TCP; port 0 means any free one. `[::]` takes IPv4 too. `options` are those of the
+    /// associations accepted. Must be called inside the runtime. SCTP is for [`Transports`](crate::Transports) to listen on.
     pub fn bind(address: SocketAddr, options: Options) -> Result<Self, BindError> {
         ReservedPort::bind(address, options)?.listen()
     }
 
     /// The next association. Dropping the future loses none.
     pub async fn accept(&self) -> Association {
+        let (listener, options) = match &self.inner {
+            Inner::Sctp(sctp) => return Association::over(std::future::poll_fn(|cx| sctp.poll_accept(cx)).await),
+            Inner::Tcp(listener, options) => (listener, *options),
+        };
         loop {
-            match self.inner.accept().await {
-                Ok((stream, _)) => return Association::accept(stream, self.options),
+            match listener.accept().await {
+                Ok((stream, _)) => return Association::accept(stream, options),
                 Err(error) => {
                     // That one is gone (ECONNABORTED), or there are no descriptors left and it keeps its place in the
                     // queue: neither is a reason to stop.
-                    tracing::warn!(address = %self.local, %error, "cannot accept a connection");
+                    tracing::warn!(address = %self.local_addr(), %error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
     }
 
-    /// The address it listens on, with its port.
+    /// The (first) address it listens on, with its port.
     pub fn local_addr(&self) -> SocketAddr {
-        self.local
+        self.local[0]
+    }
+
+    /// All addresses it listens on, with their port.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.local
     }
 
     /// An address under which this host reaches it: loopback if it listens on all addresses.
     pub fn loopback_addr(&self) -> SocketAddr {
-        let ip = match self.local.ip() {
+        let ip = match self.local_addr().ip() {
             ip if !ip.is_unspecified() => ip,
             ip if ip.is_ipv4() => Ipv4Addr::LOCALHOST.into(),
             _ => Ipv6Addr::LOCALHOST.into(),
         };
-        SocketAddr::new(ip, self.local.port())
+        SocketAddr::new(ip, self.local_addr().port())
     }
 }
 
 impl ReservedPort {
-    /// Takes the address; port 0 means any free one. `[::]` takes IPv4 too.
+    /// Takes the address over TCP; port 0 means any free one. `[::]` takes IPv4 too.
     pub fn bind(address: SocketAddr, options: Options) -> Result<Self, BindError> {
         let reserve = || {
             let socket = reserve(address)?;
             let local = socket.local_addr()?.as_socket().map_or(address, canonical);
-            Ok(ReservedPort { socket, address: local, options })
+            Ok(ReservedPort { socket: Reserved::Tcp(socket, options), local: vec![local] })
         };
         reserve().map_err(|error| BindError::of(address, error))
     }
 
-    /// The address, with its port.
+    pub(crate) fn sctp(port: Box<dyn Port>) -> Self {
+        ReservedPort { local: port.local_addrs(), socket: Reserved::Sctp(port) }
+    }
+
+    /// The (first) address, with its port.
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.local[0]
+    }
+
+    /// All addresses, with their port.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.local
     }
 
     /// From here on associations are accepted. Must be called inside the runtime.
     pub fn listen(self) -> Result<Listener, BindError> {
-        let ReservedPort { socket, address: local, options } = self;
-        let listen = || {
-            socket.listen(BACKLOG)?;
-            TcpListener::from_std(socket.into())
+        let ReservedPort { socket, local } = self;
+        let inner = match socket {
+            Reserved::Sctp(port) => Inner::Sctp(port.listen()?),
+            Reserved::Tcp(socket, options) => {
+                let listen = || {
+                    socket.listen(BACKLOG)?;
+                    TcpListener::from_std(socket.into())
+                };
+                Inner::Tcp(listen().map_err(|error| BindError::of(local[0], error))?, options)
+            }
         };
-        let inner = listen().map_err(|error| BindError::of(local, error))?;
-        Ok(Listener { inner, local, options })
+        Ok(Listener { inner, local })
     }
 }
 
 impl BindError {
-    fn of(address: SocketAddr, error: io::Error) -> Self {
+    pub(crate) fn of(address: SocketAddr, error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::AddrInUse => BindError::InUse(address),
             io::ErrorKind::AddrNotAvailable => BindError::NotOurs(address),

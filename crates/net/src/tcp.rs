@@ -2,6 +2,7 @@
 //! The shell of one TCP-mapping connection: its socket, its buffers and its timer.
 
 mod connect;
+mod round_trip_time;
 
 use std::fmt;
 use std::future::Future;
@@ -12,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
-use machine::association::Event;
+use machine::association::{Event, Heartbeat, Mapping};
 use machine::{Output, Time};
 use socket2::{SockRef, TcpKeepalive};
 use tcp_mapping::{Connection, Responder, Role, SocketEnd};
@@ -20,17 +21,18 @@ use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use crate::transport::{Feature, Message, SendError, Transport};
 use crate::{Clock, Options, event, memory};
 
 /// One TCP connection that carries messages.
 #[derive(Debug)]
 pub(crate) struct TcpAssociation {
-    pub(crate) connection: Connection,
-    pub(crate) clock: Clock,
+    connection: Connection,
+    clock: Clock,
     /// The peer's address; before it is connected, unspecified.
-    pub(crate) peer: SocketAddr,
+    peer: SocketAddr,
     /// Our own, likewise.
-    pub(crate) local: SocketAddr,
+    local: SocketAddr,
     socket: Socket,
     /// A write failed. What can still be read is read before this is the end.
     write_failed: Option<io::ErrorKind>,
@@ -83,23 +85,6 @@ impl TcpAssociation {
         }
     }
 
-    /// Hands up what has happened; reads, writes and looks at the clock only when nothing is left to hand up, so that
-    /// what the owner answers to several messages leaves in one write.
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        let poll = self.poll(cx, &mut None);
-        self.release(poll.is_pending());
-        poll
-    }
-
-    /// As [`poll_next`](Self::poll_next), but shows messages to `responder` first, and reads only once before it is pending: a peer that
-    /// sends without end does not keep the others waiting.
-    pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>, responder: &mut Responder<'_>) -> Poll<Event> {
-        let poll = self.poll(cx, &mut Some(responder));
-        self.had_turn &= poll.is_ready();
-        self.release(poll.is_pending());
-        poll
-    }
-
     /// An idle association keeps no memory for what it may have to say.
     fn release(&mut self, is_idle: bool) {
         if is_idle && let Some(memory) = self.connection.take_back() {
@@ -109,7 +94,7 @@ impl TcpAssociation {
 
     fn poll(&mut self, cx: &mut Context<'_>, responder: &mut Option<&mut Responder<'_>>) -> Poll<Event> {
         if self.connection.buffered() >= WRITE_AT_ONCE {
-            self.flush();
+            self.write_out();
         }
         loop {
             match self.connection.poll_output() {
@@ -117,7 +102,7 @@ impl TcpAssociation {
                     match event {
                         tcp_mapping::Event::Up(kind) => {
                             // The connector waits for our INIT, and the owner may be in no hurry to ask again.
-                            self.flush();
+                            self.write_out();
                             if kind == tcp_mapping::Kind::Plain {
                                 self.watch_without_heartbeat();
                             }
@@ -133,7 +118,7 @@ impl TcpAssociation {
     }
 
     /// Writes what can be written without waiting.
-    pub(crate) fn flush(&mut self) {
+    fn write_out(&mut self) {
         let Socket::Open(stream) = &self.socket else { return };
         while self.connection.buffered() > 0 && self.write_failed.is_none() {
             let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
@@ -198,7 +183,7 @@ impl TcpAssociation {
         while self.connection.buffered() > 0 && self.write_failed.is_none() {
             let Socket::Open(stream) = &self.socket else { break };
             match stream.poll_write_ready(cx) {
-                Poll::Ready(Ok(())) => self.flush(),
+                Poll::Ready(Ok(())) => self.write_out(),
                 Poll::Ready(Err(error)) => self.write_failed = Some(error.kind()),
                 Poll::Pending => break,
             }
@@ -290,7 +275,7 @@ impl TcpAssociation {
             Some(responder) => {
                 while self.connection.received_and_answered(buffer, now, *responder) {
                     let before = self.connection.buffered();
-                    self.flush();
+                    self.write_out();
                     if self.connection.buffered() < before {
                         self.put_off = true;
                         break;
@@ -359,6 +344,82 @@ impl TcpAssociation {
     }
 }
 
+impl Transport for TcpAssociation {
+    /// Hands up what has happened; reads, writes and looks at the clock only when nothing is left to hand up, so that
+    /// what the owner answers to several messages leaves in one write.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        let poll = self.poll(cx, &mut None);
+        self.release(poll.is_pending());
+        poll
+    }
+
+    /// As [`poll_next`](Self::poll_next), but shows messages to `responder` first, and reads only once before it is pending: a peer that
+    /// sends without end does not keep the others waiting.
+    fn poll_turn(&mut self, cx: &mut Context<'_>, responder: &mut Responder<'_>) -> Poll<Event> {
+        let poll = self.poll(cx, &mut Some(responder));
+        self.had_turn &= poll.is_ready();
+        self.release(poll.is_pending());
+        poll
+    }
+
+    fn send(&mut self, message: Message) -> Result<(), SendError> {
+        let Message { stream, ppid, unordered, lifetime, token, data } = message;
+        if lifetime.is_some() {
+            return Err(self.lacks(Feature::Lifetime).into());
+        }
+        Ok(self.connection.send(stream, ppid, unordered, token, data)?)
+    }
+
+    fn taken(&mut self, sequence: u64) {
+        self.connection.taken(sequence);
+    }
+
+    fn flush(&mut self) {
+        self.write_out();
+    }
+
+    fn set_heartbeat(&mut self, heartbeat: Heartbeat) {
+        self.connection.set_heartbeat(heartbeat, self.clock.now());
+    }
+
+    fn probe(&mut self) {
+        self.connection.probe(self.clock.now());
+    }
+
+    fn close(&mut self) {
+        self.connection.close(self.clock.now());
+    }
+
+    fn abort(&mut self) {
+        self.connection.abort();
+    }
+
+    fn peer_addr(&self) -> SocketAddr {
+        self.peer
+    }
+
+    fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    fn mapping(&self) -> Option<Mapping> {
+        self.connection.kind().map(event::mapping)
+    }
+
+    fn buffered(&self) -> usize {
+        self.connection.buffered()
+    }
+
+    fn outstanding(&self) -> usize {
+        self.connection.outstanding()
+    }
+
+    fn round_trip_time(&self) -> Option<Duration> {
+        let Socket::Open(stream) = &self.socket else { return None };
+        round_trip_time::of(stream)
+    }
+}
+
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -375,7 +436,7 @@ pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
 }
 
 /// The address of a socket that has none yet.
-const UNSPECIFIED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+pub(crate) const UNSPECIFIED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// What is queued is written at once from here on, even while there are events to hand up.
 const WRITE_AT_ONCE: usize = 64 << 10;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use machine::association::{AssociationId, Event as AssociationEvent};
 use machine::{Machine, Output};
-use net::{Associations, Clock};
+use net::{Associations, Clock, Transports};
 use rsp_core::endpoint::{
     Command, Effect, Endpoint, Event, Freshness, Home, Input, Pool, Register, RegisterError, RegistrationId, Reply,
     RequestId, Resolution, ResolveError,
@@ -86,11 +86,17 @@ impl std::fmt::Debug for Ask {
 
 impl EndpointHandle {
     /// Starts the task.
-    pub(crate) fn start(config: &Config, discovery: Discovery, seed: u64, clock: Clock) -> Self {
+    pub(crate) fn start(
+        config: &Config,
+        discovery: Discovery,
+        transports: Transports,
+        seed: u64,
+        clock: Clock,
+    ) -> Self {
         let (asks, from_process) = unbounded_channel();
         let task = Task {
             machine: Endpoint::new(config.endpoint.clone(), discovery.registrars, seed),
-            associations: Associations::new(registrar_options(&config.endpoint)),
+            associations: Associations::new(transports, registrar_options(&config.endpoint)),
             announcements: discovery.channel,
             clock,
             streak: 0,

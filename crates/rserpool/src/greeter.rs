@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use machine::association::{AssociationId, Event, Mapping, Peer};
-use net::{Associations, Clock};
+use net::{Associations, Clock, Transports};
 use rsp_core::config::SessionSettings;
 use rsp_core::{PPID_ASAP, session::PeInput, session::PeSession as Core};
 use rsp_wire::{PeId, asap};
@@ -18,7 +18,7 @@ pub(crate) enum Role {
     },
     PoolUser {
         machine: Box<Core>,
-        associations: Associations,
+        associations: Box<Associations>,
         peer: Peer,
     },
     /// It ended before it said anything.
@@ -36,6 +36,7 @@ pub(crate) async fn greet(
     pe: PeId,
     acks: bool,
     clock: Clock,
+    transports: Transports,
 ) -> Role {
     let peer = match association.next().await {
         Event::Up(peer) => peer,
@@ -61,9 +62,9 @@ pub(crate) async fn greet(
         // Silence: the application may want to speak first.
         Err(_) => {}
     }
-    let mut associations = Associations::new(options);
+    let mut associations = Associations::new(transports, options);
     associations.adopt(ACCEPTED, association);
-    Role::PoolUser { machine: Box::new(machine), associations, peer }
+    Role::PoolUser { machine: Box::new(machine), associations: Box::new(associations), peer }
 }
 
 /// What comes first from the other end: that we ourselves were asleep says nothing of who is there.

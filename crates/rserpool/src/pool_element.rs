@@ -377,7 +377,8 @@ impl Door {
     async fn greet(&self, association: net::Association) {
         let Config { session: settings, .. } = self.user.config();
         let clock = self.user.clock();
-        match greeter::greet(association, settings.clone(), self.options, self.pe, self.acks, clock).await {
+        let transports = self.user.transports();
+        match greeter::greet(association, settings.clone(), self.options, self.pe, self.acks, clock, transports).await {
             Role::Registrar { association, first } => self.user.endpoint().ask(Ask::Adopt { association, first }),
             Role::PoolUser { machine, associations, peer }
                 if self.mapping != Mapping::None && self.sessions.len() < settings.max_sessions =>
@@ -385,7 +386,7 @@ impl Door {
                 let Some(address) = peer.addresses.first().copied() else { return };
                 let pool = self.pool.clone();
                 let sessions = Arc::clone(&self.sessions);
-                let session = crate::pe_session::start(*machine, associations, address, pool, &self.user, sessions);
+                let session = crate::pe_session::start(*machine, *associations, address, pool, &self.user, sessions);
                 // A session nobody takes is dropped, and goes on at another server. Never wait here: registrars come through this door too.
                 let _ = self.accepted.try_send(session);
             }

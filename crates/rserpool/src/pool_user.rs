@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use net::Clock;
+use net::{Clock, Transports};
 use rsp_core::config::Profile;
 use rsp_core::endpoint::Freshness;
 use rsp_core::session::Target;
@@ -25,6 +25,7 @@ pub struct PoolUser(Arc<Inner>);
 struct Inner {
     config: Config,
     endpoint: EndpointHandle,
+    transports: Transports,
     clock: Clock,
 }
 
@@ -80,8 +81,10 @@ impl PoolUserBuilder {
             config.multicast = Some(multicast);
         }
         let clock = Clock::new();
-        let endpoint = EndpointHandle::start(&config, Discovery::of(&config).await?, random(), clock);
-        Ok(PoolUser(Arc::new(Inner { config, endpoint, clock })))
+        let transports = Transports::tcp();
+        let endpoint =
+            EndpointHandle::start(&config, Discovery::of(&config).await?, transports.clone(), random(), clock);
+        Ok(PoolUser(Arc::new(Inner { config, endpoint, transports, clock })))
     }
 }
 
@@ -262,6 +265,10 @@ impl PoolUser {
 
     pub(crate) fn endpoint(&self) -> &EndpointHandle {
         &self.0.endpoint
+    }
+
+    pub(crate) fn transports(&self) -> Transports {
+        self.0.transports.clone()
     }
 
     pub(crate) fn clock(&self) -> Clock {

@@ -122,7 +122,7 @@ impl SessionBuilder {
         };
         let task = Task {
             machine: PuSession::new(config.session.clone(), options, session_id),
-            associations: Associations::new(session_options(&config.session)),
+            associations: Associations::new(user.transports(), session_options(&config.session)),
             clock: user.clock(),
             streak: 0,
             endpoint: user.endpoint().clone(),

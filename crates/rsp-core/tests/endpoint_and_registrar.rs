@@ -126,7 +126,7 @@ impl World {
                     }
                 }
                 Request::Close | Request::Abort => self.sever((host, id), LostReason::PeerClosed),
-                Request::Taken { .. } | Request::Heartbeat(_) | Request::Probe => {}
+                Request::Taken { .. } | Request::Heartbeat(_) | Request::Probe | Request::RoundTripTime => {}
             }
         }
         panic!("they talk for ever");

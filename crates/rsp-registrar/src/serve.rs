@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use daemon::admin::{AdminServer, Readiness};
 use daemon::signals::StopSignals;
 use machine::association::Heartbeat;
-use net::{Options, ReservedPort};
+use net::{Options, ReservedPort, Transports};
 use rsp_core::config::RegistrarSettings;
 use rsp_core::registrar::{Input, Registrar};
 use rsp_wire::ServerId;
@@ -106,7 +106,7 @@ async fn start(config: Config, options: Options, ready: &Ready) -> Result<Rc<She
     let peers = peers::first_look_up(&config.peers, config.settings.enrp.mentor_discovery_timeout).await;
     let (announcers, channels) = Announcers::join(&config, &ready.asap, &ready.enrp);
     let registrar = Registrar::new(id, config.settings, host.clone(), random());
-    let shell = Shell::start(registrar, options, announcers);
+    let shell = Shell::start(registrar, Transports::tcp(), options, announcers);
     shell.input(Input::EnrpTransports(listeners::enrp_transports(&ready.enrp)));
     shell.input(Input::AsapTransports(listeners::asap_transports(&ready.asap, &host)));
     shell.input(Input::StaticPeers(peers.clone()));

@@ -220,7 +220,7 @@ impl RegistrarHarness {
                 link.in_flight.push_back(*token);
             }
             Request::Taken { sequence } => assert!(link.untaken.remove(sequence), "taken twice, or never received"),
-            Request::Heartbeat(_) | Request::Probe => assert!(link.up),
+            Request::Heartbeat(_) | Request::Probe | Request::RoundTripTime => assert!(link.up),
             Request::Close | Request::Abort => drop(self.links.remove(&id)),
             Request::Connect { .. } => unreachable!("handled above"),
         }

@@ -426,7 +426,7 @@ impl World {
                 }
             }
             Request::Taken { sequence } => assert!(link.untaken.remove(&sequence), "taken twice, or never received"),
-            Request::Heartbeat(_) | Request::Probe => {}
+            Request::Heartbeat(_) | Request::Probe | Request::RoundTripTime => {}
             Request::Close | Request::Abort => self.link = None,
         }
     }

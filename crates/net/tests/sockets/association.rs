@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use crate::common::{ANY_V4, ANY_V6, mapping, options, pair, up, within};
 use bytes::{Bytes, BytesMut};
-use machine::association::{Event, Heartbeat, LostReason, Mapping, Token};
-use net::{Association, Listener, MAX_PAYLOAD, Options, SendError};
+use machine::association::{Event, Heartbeat, LostReason, Mapping, Protocol, Token};
+use net::{
+    Association, BindError, Feature, Listener, MAX_PAYLOAD, Message, NotAvailable, Options, SendError, Transports,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -249,12 +251,41 @@ async fn a_second_of_our_own_absence_kills_no_association() {
 }
 
 #[tokio::test]
+async fn what_tcp_lacks_is_a_typed_error_and_what_it_knows_is_told() {
+    let (mut client, _server) = pair(ANY_V4).await;
+    let data = Bytes::from_static(b"x");
+    let message =
+        |lifetime| Message { stream: 0, ppid: 0, unordered: false, lifetime, token: Token(1), data: data.clone() };
+    let lacks = |feature| NotAvailable { feature, mapping: Mapping::Tcp };
+    let refused = client.send_message(message(Some(Duration::from_secs(1)))).unwrap_err();
+    assert_eq!(refused, SendError::NotAvailable(lacks(Feature::Lifetime)));
+    assert_eq!(refused.to_string(), "a lifetime of messages is not available on the TCP mapping");
+    assert_eq!((client.paths(), client.outstanding()), (Err(lacks(Feature::Paths)), 0));
+    client.send_message(message(None)).unwrap();
+    assert!(client.round_trip_time().is_some());
+}
+
+#[tokio::test]
+async fn without_sctp_an_association_is_lost_and_a_port_refused_with_what_to_do() {
+    let transports = Transports::tcp();
+    let mut client = transports.connect(Protocol::Sctp, vec![ANY_V4], options());
+    let Event::Lost(LostReason::Io(reason)) = within(client.next()).await else { panic!("it came up") };
+    assert!(reason.contains("modprobe sctp"), "{reason}");
+    let refused = transports.bind(Protocol::Sctp, &[ANY_V4], options()).unwrap_err();
+    assert!(refused.to_string().contains("modprobe sctp"), "{refused}");
+    assert!(matches!(transports.bind(Protocol::Tcp, &[ANY_V4, ANY_V4], options()), Err(BindError::OneAddress)));
+}
+
+#[tokio::test]
 async fn after_the_end_nothing_can_be_sent_and_nothing_more_happens() {
     let (mut client, server) = pair(ANY_V4).await;
     drop(server);
     let events = within(rest(&mut client)).await;
     assert_eq!(events, [Event::Lost(LostReason::PeerClosed)]);
-    assert_eq!(client.send(0, 0, false, Token(1), Bytes::from_static(b"x")), Err(SendError::NotUp));
+    assert_eq!(
+        client.send(0, 0, false, Token(1), Bytes::from_static(b"x")),
+        Err(SendError::Refused(tcp_mapping::SendError::NotUp))
+    );
     let silence = tokio::time::timeout(Duration::from_millis(50), client.next()).await;
     assert!(silence.is_err(), "{silence:?}");
 }

@@ -67,6 +67,7 @@ impl Endpoint {
                 self.report_undelivered(token);
             }
             association::Event::Paused => self.event(Event::Paused),
+            association::Event::PathChange { .. } | association::Event::RoundTripTime(_) => {}
             association::Event::Lost(reason) if self.is_connecting(id) => self.connect_failed(id, reason),
             association::Event::Lost(reason) => self.lost(id, reason, now),
         }

@@ -49,6 +49,7 @@ impl Registrar {
                     self.paused(std::time::Duration::ZERO);
                 }
             }
+            association::Event::PathChange { .. } | association::Event::RoundTripTime(_) => {}
             association::Event::Lost(reason) => self.association_lost(id, reason, now),
         }
     }

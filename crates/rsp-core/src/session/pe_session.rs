@@ -178,6 +178,7 @@ impl PeSession {
                 }
             }
             Event::Paused => self.event(SessionEvent::Paused),
+            Event::PathChange { .. } | Event::RoundTripTime(_) => {}
             Event::Lost(reason) => self.ended(PeEnd::Lost(reason)),
         }
     }

@@ -257,7 +257,14 @@ impl PuSession {
             return;
         }
         // Any word from the peer answers the question whether it lives.
-        if !matches!(event, association::Event::Paused | association::Event::Undelivered(_)) {
+        let says_nothing = matches!(
+            event,
+            association::Event::Paused
+                | association::Event::Undelivered(_)
+                | association::Event::PathChange { .. }
+                | association::Event::RoundTripTime(_)
+        );
+        if !says_nothing {
             self.timers.stop(Timer::Probe);
         }
         match event {
@@ -280,6 +287,7 @@ impl PuSession {
             }
             association::Event::Undelivered(_) => {}
             association::Event::Paused => self.event(SessionEvent::Paused),
+            association::Event::PathChange { .. } | association::Event::RoundTripTime(_) => {}
             association::Event::Lost(reason) => {
                 let cause =
                     if reason == LostReason::HeartbeatMissed { Cause::HeartbeatMissed } else { Cause::TransportLost };

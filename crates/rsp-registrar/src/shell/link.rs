@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::task::{Context, Poll, Waker};
 
-use machine::association::{Event, Request, Token};
+use machine::association::{Event, Request};
 use net::{Association, Responder};
 
 /// An association and the waker of its task.
@@ -33,8 +33,8 @@ impl Link {
         event
     }
 
-    /// Does what the registrar wants. Answers the token of a message that could not even be queued.
-    pub(super) fn perform(&self, request: Request) -> Option<Token> {
+    /// Does what the registrar wants. Answers what there is to hear of it at once.
+    pub(super) fn perform(&self, request: Request) -> Option<Event> {
         let mut association = self.association.borrow_mut();
         match request {
             // It is there already.
@@ -42,12 +42,13 @@ impl Link {
             Request::Send { stream, ppid, unordered, token, data } => {
                 if let Err(error) = association.send(stream, ppid, unordered, token, data) {
                     tracing::debug!(peer = %association.peer_addr(), %error, "cannot send");
-                    return Some(token);
+                    return Some(Event::Undelivered(token));
                 }
             }
             Request::Taken { sequence } => association.taken(sequence),
             Request::Heartbeat(heartbeat) => association.set_heartbeat(heartbeat),
             Request::Probe => association.probe(),
+            Request::RoundTripTime => return Some(Event::RoundTripTime(association.round_trip_time())),
             Request::Close => {
                 self.closed.set(true);
                 association.close();

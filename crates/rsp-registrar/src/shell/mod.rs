@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use machine::association::{AssociationId, Event, Request};
 use machine::{Machine, Output};
-use net::{Association, Clock, Listener, Options};
+use net::{Association, Clock, Listener, Options, Transports};
 use rsp_core::config::Limits;
 use rsp_core::registrar::{Effect, Event as Happened, Input, Registrar};
 use rsp_wire::ServerId;
@@ -34,6 +34,7 @@ use link::Link;
 pub(crate) struct Shell {
     registrar: RefCell<Registrar>,
     links: RefCell<HashMap<AssociationId, Rc<Link>>>,
+    transports: Transports,
     options: Options,
     clock: Clock,
     alarm: Alarm,
@@ -50,11 +51,17 @@ pub(crate) struct Shell {
 
 impl Shell {
     /// A registrar that runs, with no associations yet.
-    pub(crate) fn start(registrar: Registrar, options: Options, announcers: Announcers) -> Rc<Self> {
+    pub(crate) fn start(
+        registrar: Registrar,
+        transports: Transports,
+        options: Options,
+        announcers: Announcers,
+    ) -> Rc<Self> {
         let most_links = most_links(&registrar.settings().limits);
         let shell = Rc::new(Shell {
             registrar: RefCell::new(registrar),
             links: RefCell::default(),
+            transports,
             options,
             clock: Clock::new(),
             alarm: Alarm::default(),
@@ -188,14 +195,14 @@ impl Shell {
     }
 
     fn perform(self: &Rc<Self>, registrar: &mut Registrar, id: AssociationId, link: &Link, request: Request) {
-        if let Some(token) = link.perform(request) {
-            registrar.handle_input(Input::Association(id, Event::Undelivered(token)), self.clock.now());
+        if let Some(event) = link.perform(request) {
+            registrar.handle_input(Input::Association(id, event), self.clock.now());
         }
     }
 
     fn perform_elsewhere(self: &Rc<Self>, registrar: &mut Registrar, id: AssociationId, request: Request) {
-        if let Request::Connect { protocol: _, to } = request {
-            return self.open(id, Association::connect(to.into_vec(), self.options));
+        if let Request::Connect { protocol, to } = request {
+            return self.open(id, self.transports.connect(protocol, to.into_vec(), self.options));
         }
         let link = self.links.borrow().get(&id).cloned();
         if let Some(link) = link {

@@ -207,7 +207,7 @@ impl Cluster {
                     self.send(other, Input::Association(there, Event::Lost(LostReason::PeerClosed)));
                 }
             }
-            Request::Taken { .. } | Request::Heartbeat(_) | Request::Probe => {}
+            Request::Taken { .. } | Request::Heartbeat(_) | Request::Probe | Request::RoundTripTime => {}
         }
     }
 

@@ -103,6 +103,7 @@ impl Sockets {
             Request::Taken { sequence } => socket.connection.taken(sequence),
             Request::Heartbeat(heartbeat) => socket.connection.set_heartbeat(heartbeat, awake.now),
             Request::Probe => socket.connection.probe(awake.now),
+            Request::RoundTripTime => self.failed.push_back((key, Event::RoundTripTime(None))),
             Request::Close | Request::Abort => {
                 let mut socket = self.live.remove(&key).expect("found above");
                 if matches!(request, Request::Close) {
