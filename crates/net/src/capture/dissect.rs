@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::ip::{self, Unreadable};
-use super::reader::Frame;
+use super::carried::Carried;
+use super::frames::Frame;
+use super::ip::{self, Packet, Unreadable};
 use super::sctp::Associations;
 use super::tcp::Streams;
-use super::{CapturedMessage, Limits, Protocol, Skipped, Transport, udp};
+use super::{Limits, Protocol, Skipped, Transport, udp};
 
 /// What is remembered from frame to frame.
 pub(super) struct Dissector {
@@ -33,25 +34,18 @@ impl Dissector {
         &self.skipped
     }
 
-    /// Appends the messages that this frame completes to `messages`.
-    pub(super) fn frame(&mut self, number: u32, frame: &Frame, bytes: &[u8], messages: &mut VecDeque<CapturedMessage>) {
+    /// Appends what this frame completes to `messages`.
+    pub(super) fn frame(&mut self, number: u32, frame: &Frame<'_>, messages: &mut VecDeque<Carried>) {
         let Some(link) = frame.link else {
             self.skipped.unknown_link += 1;
             return;
         };
-        let Some(packet) = link.ip_packet(bytes) else { return };
+        let Some(packet) = link.ip_packet(frame.bytes) else { return };
         let mut cut_off = frame.cut_off;
         match ip::parse(packet) {
             Ok(packet) => {
-                cut_off |= packet.cut_off;
-                let (source, destination) = (packet.source, packet.destination);
-                let mut found = Found {
-                    frame: number,
-                    time: frame.time,
-                    source: SocketAddr::new(source, 0),
-                    destination: SocketAddr::new(destination, 0),
-                    messages,
-                };
+                cut_off |= packet.is_cut_off();
+                let mut found = Found::of(number, frame, &packet, messages);
                 cut_off |= self.packet(packet.protocol, packet.payload, &mut found).is_err();
             }
             Err(Unreadable::Fragment) => self.skipped.ip_fragments += 1,
@@ -96,10 +90,20 @@ pub(super) struct Found<'a> {
     pub(super) time: Duration,
     pub(super) source: SocketAddr,
     pub(super) destination: SocketAddr,
-    pub(super) messages: &'a mut VecDeque<CapturedMessage>,
+    pub(super) messages: &'a mut VecDeque<Carried>,
 }
 
-impl Found<'_> {
+impl<'a> Found<'a> {
+    pub(super) fn of(number: u32, frame: &Frame<'_>, packet: &Packet<'_>, messages: &'a mut VecDeque<Carried>) -> Self {
+        Found {
+            frame: number,
+            time: frame.time,
+            source: SocketAddr::new(packet.source, 0),
+            destination: SocketAddr::new(packet.destination, 0),
+            messages,
+        }
+    }
+
     /// Sets the ports from the first four bytes of a transport header.
     pub(super) fn ports(&mut self, header: &[u8]) -> Result<(), CutOff> {
         let [s0, s1, d0, d1] = *header.first_chunk().ok_or(CutOff)?;
@@ -114,13 +118,27 @@ impl Found<'_> {
     }
 
     pub(super) fn message(&mut self, transport: Transport, protocol: Protocol, bytes: Bytes) {
-        self.messages.push_back(CapturedMessage {
-            frame: self.frame,
-            time: self.time,
-            protocol,
-            source: self.source,
-            destination: self.destination,
+        self.carried(transport, protocol.ppid(), None, false, bytes);
+    }
+
+    pub(super) fn carried(
+        &mut self,
+        transport: Transport,
+        ppid: u32,
+        stream: Option<(u16, u16)>,
+        unordered: bool,
+        bytes: Bytes,
+    ) {
+        let Found { frame, time, source, destination, .. } = *self;
+        self.messages.push_back(Carried {
+            frame,
+            time,
+            source,
+            destination,
             transport,
+            ppid,
+            stream,
+            unordered,
             bytes,
         });
     }

@@ -11,8 +11,17 @@ pub(super) struct Packet<'a> {
     /// The protocol number of the payload.
     pub(super) protocol: u8,
     pub(super) payload: &'a [u8],
-    /// The packet is shorter than its header says.
-    pub(super) cut_off: bool,
+    /// The packet with its header, without what the link layer has behind it.
+    pub(super) whole: &'a [u8],
+    /// Its length as its header says.
+    pub(super) length: usize,
+}
+
+impl Packet<'_> {
+    /// Whether the packet is shorter than its header says.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.length > self.whole.len()
+    }
 }
 
 /// Why a packet has nothing for us.
@@ -47,13 +56,15 @@ fn v4(packet: &[u8]) -> Result<Packet<'_>, Unreadable> {
     }
     let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
     let [s0, s1, s2, s3, d0, d1, d2, d3] = *header.last_chunk().expect("8 of 20 bytes");
-    let (payload, cut_off) = payload(packet, header_length, total)?;
+    let whole = whole(packet, total);
+    let payload = whole.get(header_length..).ok_or(Unreadable::CutOff)?;
     Ok(Packet {
         source: Ipv4Addr::new(s0, s1, s2, s3).into(),
         destination: Ipv4Addr::new(d0, d1, d2, d3).into(),
         protocol: header[9],
         payload,
-        cut_off,
+        whole,
+        length: total.max(whole.len()),
     })
 }
 
@@ -63,7 +74,8 @@ fn v6(packet: &[u8]) -> Result<Packet<'_>, Unreadable> {
     let address = |bytes: &[u8]| Ipv6Addr::from(<[u8; 16]>::try_from(bytes).expect("split at 16 of 32"));
     let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
     let total = if length == 0 { 0 } else { header.len() + length };
-    let (mut payload, cut_off) = payload(packet, header.len(), total)?;
+    let whole = whole(packet, total);
+    let mut payload = whole.get(header.len()..).ok_or(Unreadable::CutOff)?;
     let mut protocol = header[6];
     // Each turn passes at least 8 bytes.
     loop {
@@ -88,15 +100,15 @@ fn v6(packet: &[u8]) -> Result<Packet<'_>, Unreadable> {
         protocol = payload[0];
         payload = payload.get(length..).ok_or(Unreadable::CutOff)?;
     }
-    Ok(Packet { source: address(source).into(), destination: address(destination).into(), protocol, payload, cut_off })
+    let (source, destination) = (address(source).into(), address(destination).into());
+    Ok(Packet { source, destination, protocol, payload, whole, length: total.max(whole.len()) })
 }
 
-/// What is behind the header, without the padding of short Ethernet frames. A total length of 0 is written by hosts that
-/// leave segmentation to the network card.
-fn payload(packet: &[u8], header: usize, total: usize) -> Result<(&[u8], bool), Unreadable> {
-    let cut_off = total > packet.len();
+/// The packet without the padding of short Ethernet frames. A total length of 0 is written by hosts that leave segmentation to the
+/// network card.
+fn whole(packet: &[u8], total: usize) -> &[u8] {
     let end = if total == 0 { packet.len() } else { total.min(packet.len()) };
-    Ok((packet.get(header..end).ok_or(Unreadable::CutOff)?, cut_off))
+    &packet[..end]
 }
 
 const HOP_BY_HOP: u8 = 0;
@@ -134,7 +146,8 @@ mod tests {
     fn the_payload_is_found_behind_ipv4_options_and_before_ethernet_padding() {
         let packet = [v4_packet(12, b"payload"), vec![0; 9]].concat();
         let parsed = parse(&packet).unwrap();
-        assert_eq!((parsed.protocol, parsed.payload, parsed.cut_off), (SCTP, b"payload".as_slice(), false));
+        assert_eq!((parsed.protocol, parsed.payload, parsed.is_cut_off()), (SCTP, b"payload".as_slice(), false));
+        assert_eq!(parsed.whole, &packet[..packet.len() - 9]);
         assert_eq!(parsed.destination, IpAddr::from([192, 0, 2, 2]));
     }
 
@@ -168,7 +181,7 @@ mod tests {
         for packet in [v4_packet(8, b"payload"), v6_packet(HOP_BY_HOP, &extension)] {
             for end in 0..packet.len() {
                 if let Ok(parsed) = parse(&packet[..end]) {
-                    assert!(parsed.cut_off);
+                    assert!(parsed.is_cut_off());
                 }
             }
         }

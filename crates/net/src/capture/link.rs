@@ -3,7 +3,7 @@
 
 /// The link types we can read (numbers of the tcpdump.org registry).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LinkType {
+pub enum LinkType {
     /// BSD loopback: an address family in the byte order of the machine, or in network order.
     Null,
     /// IEEE 802.3, with 802.1Q tags if there are any.

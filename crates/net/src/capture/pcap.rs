@@ -4,9 +4,9 @@
 use std::io::Read;
 use std::time::Duration;
 
+use super::frames::Header;
 use super::input::{ByteOrder, Input};
 use super::link::LinkType;
-use super::reader::Frame;
 use super::{CaptureError, Limits};
 
 /// What the file header says about all frames.
@@ -42,7 +42,7 @@ impl Pcap {
         input: &mut Input<R>,
         buffer: &mut Vec<u8>,
         limits: &Limits,
-    ) -> Result<Option<Frame>, CaptureError> {
+    ) -> Result<Option<Header>, CaptureError> {
         let offset = input.offset();
         let Some(header) = input.header::<16>("frame header")? else { return Ok(None) };
         let [seconds, fraction, captured, original] =
@@ -55,7 +55,7 @@ impl Pcap {
         let fraction = u64::from(fraction);
         let fraction = if self.nanoseconds { Duration::from_nanos(fraction) } else { Duration::from_micros(fraction) };
         let time = Duration::from_secs(u64::from(seconds)) + fraction;
-        Ok(Some(Frame { time, link: Some(self.link), cut_off: captured < original }))
+        Ok(Some(Header { time, link: Some(self.link), cut_off: captured < original, interface: 0 }))
     }
 }
 

@@ -4,9 +4,9 @@
 use std::io::Read;
 use std::time::Duration;
 
+use super::frames::Header;
 use super::input::{ByteOrder, Input};
 use super::link::LinkType;
-use super::reader::Frame;
 use super::{CaptureError, Limits};
 
 /// The section being read.
@@ -17,6 +17,7 @@ pub(super) struct PcapNg {
 
 /// What the frames of one interface have in common.
 struct Interface {
+    name: Option<String>,
     /// `None`: frames of a link type we can't read.
     link: Option<LinkType>,
     snap_length: u32,
@@ -39,7 +40,7 @@ impl PcapNg {
         input: &mut Input<R>,
         buffer: &mut Vec<u8>,
         limits: &Limits,
-    ) -> Result<Option<Frame>, CaptureError> {
+    ) -> Result<Option<Header>, CaptureError> {
         loop {
             let offset = input.offset();
             let Some(block_type) = input.header::<4>(BLOCK)? else { return Ok(None) };
@@ -75,10 +76,15 @@ impl PcapNg {
                 // Wireshark numbers these as frames too.
                 _journal => {
                     buffer.clear();
-                    return Ok(Some(Frame { time: Duration::ZERO, link: None, cut_off: false }));
+                    return Ok(Some(Header { time: Duration::ZERO, link: None, cut_off: false, interface: u32::MAX }));
                 }
             }
         }
+    }
+
+    /// The name of the interface with this number, if the file tells it.
+    pub(super) fn interface_name(&self, number: u32) -> Option<&str> {
+        self.interfaces.get(number as usize)?.name.as_deref()
     }
 
     fn body_length<R: Read>(&self, offset: u64, input: &mut Input<R>) -> Result<u64, CaptureError> {
@@ -89,6 +95,7 @@ impl PcapNg {
     fn interface(&self, body: &[u8]) -> Option<Interface> {
         let ([a, b, _, _, c, d, e, f], mut options) = body.split_first_chunk::<8>()?;
         let mut interface = Interface {
+            name: None,
             link: LinkType::from_number(self.order.u16([*a, *b])),
             snap_length: self.order.u32([*c, *d, *e, *f]),
             resolution: Resolution::MICROSECONDS,
@@ -99,6 +106,7 @@ impl PcapNg {
             let Some(value) = rest.get(..length) else { break };
             match (code, value) {
                 (END_OF_OPTIONS, _) => break,
+                (IF_NAME, name) => interface.name = Some(String::from_utf8_lossy(name).into_owned()),
                 (IF_TSRESOL, [resolution]) => interface.resolution = Resolution(*resolution),
                 (IF_TSOFFSET, value) => {
                     interface.offset_seconds = value.try_into().map_or(0, |v| self.order.u64(v) as i64);
@@ -115,24 +123,25 @@ impl PcapNg {
         &self,
         buffer: &mut Vec<u8>,
         interface: impl FnOnce(ByteOrder, [u8; 4]) -> u32,
-    ) -> Result<Frame, &'static str> {
+    ) -> Result<Header, &'static str> {
         let header = *buffer.first_chunk::<20>().ok_or(TOO_SHORT)?;
         let word = |at: usize| [header[at], header[at + 1], header[at + 2], header[at + 3]];
-        let interface = self.interface_by_number(interface(self.order, word(0)))?;
+        let number = interface(self.order, word(0));
+        let interface = self.interface_by_number(number)?;
         let [high, low, captured, original] = [4, 8, 12, 16].map(|at| self.order.u32(word(at)));
         leave_frame(buffer, 20, captured)?;
         let time = interface.resolution.time(u64::from(high) << 32 | u64::from(low), interface.offset_seconds);
-        Ok(Frame { time, link: interface.link, cut_off: captured < original })
+        Ok(Header { time, link: interface.link, cut_off: captured < original, interface: number })
     }
 
     /// A simple packet block has no time, belongs to the first interface and leaves its captured length to be worked out.
-    fn simple_packet(&self, buffer: &mut Vec<u8>) -> Result<Frame, &'static str> {
+    fn simple_packet(&self, buffer: &mut Vec<u8>) -> Result<Header, &'static str> {
         let original = self.order.u32(*buffer.first_chunk::<4>().ok_or(TOO_SHORT)?);
         let interface = self.interface_by_number(0)?;
         let snap_length = if interface.snap_length == 0 { u32::MAX } else { interface.snap_length };
         let captured = original.min(snap_length);
         leave_frame(buffer, 4, captured)?;
-        Ok(Frame { time: Duration::ZERO, link: interface.link, cut_off: captured < original })
+        Ok(Header { time: Duration::ZERO, link: interface.link, cut_off: captured < original, interface: 0 })
     }
 
     fn interface_by_number(&self, number: u32) -> Result<&Interface, &'static str> {
@@ -208,6 +217,7 @@ const ENHANCED_PACKET: u32 = 6;
 const JOURNAL: u32 = 9;
 
 const END_OF_OPTIONS: u16 = 0;
+const IF_NAME: u16 = 2;
 const IF_TSRESOL: u16 = 9;
 const IF_TSOFFSET: u16 = 14;
 

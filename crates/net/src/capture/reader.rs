@@ -5,13 +5,10 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
 
+use super::carried::Carried;
 use super::dissect::Dissector;
-use super::input::Input;
-use super::link::LinkType;
-use super::pcap::Pcap;
-use super::pcapng::PcapNg;
+use super::frames::FrameReader;
 use super::{CaptureError, CapturedMessage, Limits, Skipped};
 
 /// The ASAP and ENRP messages of a pcap or pcapng file, in the order in which they were complete.
@@ -19,29 +16,10 @@ use super::{CaptureError, CapturedMessage, Limits, Skipped};
 /// An error is the last item: what came before it is sound. Frames that hold something else are passed over; what may have
 /// held a message and could not be read is counted in [`skipped`](Self::skipped).
 pub struct CaptureReader<R> {
-    input: Input<R>,
-    format: Format,
-    limits: Limits,
-    frames: u32,
-    buffer: Vec<u8>,
+    frames: FrameReader<R>,
     dissector: Dissector,
-    found: VecDeque<CapturedMessage>,
+    found: VecDeque<Carried>,
     ended: bool,
-}
-
-enum Format {
-    Pcap(Pcap),
-    PcapNg(PcapNg),
-}
-
-/// What is known of a frame besides its bytes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Frame {
-    pub(super) time: Duration,
-    /// `None`: a link type we can't read.
-    pub(super) link: Option<LinkType>,
-    /// The capture holds only the beginning of the frame.
-    pub(super) cut_off: bool,
 }
 
 impl CaptureReader<File> {
@@ -59,30 +37,8 @@ impl<R: Read> CaptureReader<R> {
 
     /// As [`new`](Self::new), with limits of the caller's choice.
     pub fn with_limits(input: R, limits: Limits) -> Result<Self, CaptureError> {
-        let mut input = Input::new(input);
-        let magic = match input.header::<4>("magic number") {
-            Ok(magic) => magic.ok_or(CaptureError::NotACapture(Vec::new()))?,
-            Err(CaptureError::CutOff { .. }) => return Err(CaptureError::NotACapture(Vec::new())),
-            Err(other) => return Err(other),
-        };
-        let format = if let Some(pcap) = Pcap::begin(magic, &mut input)? {
-            Format::Pcap(pcap)
-        } else if let Some(pcapng) = PcapNg::begin(magic, &mut input)? {
-            Format::PcapNg(pcapng)
-        } else {
-            return Err(CaptureError::NotACapture(magic.to_vec()));
-        };
-        let dissector = Dissector::new(&limits);
-        Ok(CaptureReader {
-            input,
-            format,
-            limits,
-            frames: 0,
-            buffer: Vec::new(),
-            dissector,
-            found: VecDeque::new(),
-            ended: false,
-        })
+        let frames = FrameReader::with_limits(input, limits)?;
+        Ok(CaptureReader { frames, dissector: Dissector::new(&limits), found: VecDeque::new(), ended: false })
     }
 
     /// What was passed over so far; complete when the iterator has ended.
@@ -92,14 +48,7 @@ impl<R: Read> CaptureReader<R> {
 
     /// Frames read so far.
     pub fn frames(&self) -> u32 {
-        self.frames
-    }
-
-    fn next_frame(&mut self) -> Result<Option<Frame>, CaptureError> {
-        match &mut self.format {
-            Format::Pcap(pcap) => pcap.next(&mut self.input, &mut self.buffer, &self.limits),
-            Format::PcapNg(pcapng) => pcapng.next(&mut self.input, &mut self.buffer, &self.limits),
-        }
+        self.frames.count()
     }
 }
 
@@ -108,21 +57,22 @@ impl<R: Read> Iterator for CaptureReader<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(message) = self.found.pop_front() {
-                return Some(Ok(message));
+            while let Some(carried) = self.found.pop_front() {
+                if let Some(message) = carried.into_message() {
+                    return Some(Ok(message));
+                }
             }
             if self.ended {
                 return None;
             }
-            match self.next_frame() {
-                Ok(Some(frame)) => {
-                    self.frames = self.frames.saturating_add(1);
-                    self.dissector.frame(self.frames, &frame, &self.buffer, &mut self.found);
-                }
+            let number = self.frames.count().saturating_add(1);
+            match self.frames.next_frame() {
+                Ok(Some(frame)) => self.dissector.frame(number, &frame, &mut self.found),
                 end => {
+                    let error = end.err();
                     self.ended = true;
                     self.dissector.end();
-                    return end.err().map(Err);
+                    return error.map(Err);
                 }
             }
         }

@@ -12,7 +12,8 @@ pub struct Skipped {
     pub unknown_link: u64,
     /// TCP streams given up because bytes are missing or make no sense.
     pub broken_streams: u64,
-    /// TCP connections on an ASAP port whose beginning isn't in the file: their framing is unknown.
+    /// Directions of TCP connections on an ASAP port whose beginning isn't in the file: what they carried until their framing could
+    /// be recognised.
     pub without_beginning: u64,
     /// SCTP fragments that never became a message within the limits.
     pub lost_fragments: u64,
@@ -26,7 +27,7 @@ impl Skipped {
             (self.cut_off, "packets shorter than their headers say (snap length?)"),
             (self.unknown_link, "frames with an unsupported link type"),
             (self.broken_streams, "TCP streams with missing or unreadable bytes"),
-            (self.without_beginning, "TCP connections on an ASAP port that began before the capture"),
+            (self.without_beginning, "directions of TCP connections on an ASAP port that began before the capture, and what they carried first"),
             (self.lost_fragments, "SCTP fragments that never became a message"),
         ]
         .into_iter()

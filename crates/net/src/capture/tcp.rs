@@ -82,8 +82,7 @@ struct Stream {
 
 impl Stream {
     fn new(next: u32, began_at: Option<u32>, found: &Found<'_>) -> Self {
-        // The upper half starts at 1 so that a number can lie before the first byte seen.
-        let next = 1 << 32 | u64::from(next);
+        let next = FIRST_TURN | u64::from(next);
         let framing = Framing::new(began_at.is_some(), found.uses_port(Protocol::Asap.port()));
         Stream { began_at, next, ahead: BTreeMap::new(), ahead_bytes: 0, framing }
     }
@@ -91,6 +90,12 @@ impl Stream {
     fn take(&mut self, sequence: u32, payload: &[u8], limit: usize, found: &mut Found<'_>, skipped: &mut Skipped) {
         if self.framing.is_over() {
             return;
+        }
+        if self.framing.is_midway() {
+            if !self.framing.begins_with(payload, skipped) {
+                return;
+            }
+            self.next = FIRST_TURN | u64::from(sequence);
         }
         let distance = sequence.wrapping_sub(self.next as u32) as i32;
         let start = self.next.saturating_add_signed(i64::from(distance));
@@ -142,6 +147,9 @@ impl Stream {
 fn cost(payload: &[u8]) -> usize {
     payload.len() + SEGMENT_COST
 }
+
+/// The upper half of the first number, so that one can lie before it.
+const FIRST_TURN: u64 = 1 << 32;
 
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;

@@ -20,14 +20,14 @@ pub(super) fn parse<'a>(datagram: &'a [u8], found: &mut Found<'_>) -> Result<Pay
         length => usize::from(length).min(datagram.len()),
     };
     let payload = datagram.get(8..length).unwrap_or_default();
+    // Where 9899 is taken, a listener encapsulates on another port, and be it 3863; a right checksum is no accident.
+    if found.uses_port(ENCAPSULATION_PORT) || is_sctp(payload) {
+        return Ok(Payload::Sctp(payload));
+    }
     for protocol in [Protocol::Asap, Protocol::Enrp] {
         if found.uses_port(protocol.port()) && !payload.is_empty() {
             return Ok(Payload::Message(protocol, payload));
         }
-    }
-    // Where 9899 is taken, a listener encapsulates on another port; a right checksum is no accident.
-    if found.uses_port(ENCAPSULATION_PORT) || is_sctp(payload) {
-        return Ok(Payload::Sctp(payload));
     }
     Ok(Payload::Other)
 }
@@ -37,4 +37,4 @@ fn is_sctp(payload: &[u8]) -> bool {
 }
 
 /// RFC 6951 §3.1.
-const ENCAPSULATION_PORT: u16 = 9899;
+pub(super) const ENCAPSULATION_PORT: u16 = 9899;
