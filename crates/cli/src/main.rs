@@ -4,6 +4,7 @@
 mod access;
 mod admin;
 mod bench;
+mod capture;
 mod cluster;
 mod completions;
 mod connect;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     let command = Rsp::parse().command;
     let result = log().and_then(|()| match command {
         Command::Bench(command) => bench::run(&command),
+        Command::Capture(args) => block_on(capture::run(&args)),
         Command::Connect(args) => block_on(connect::run(&args)),
         Command::Decode(args) => decode::run(&args),
         Command::Demo(args) => demo::run(&args),
@@ -70,6 +72,7 @@ enum Command {
     Registrar(registrar::Registrar),
     #[command(subcommand)]
     Bench(bench::Bench),
+    Capture(capture::Args),
     Connect(connect::Args),
     Decode(decode::Args),
     Demo(demo::Args),

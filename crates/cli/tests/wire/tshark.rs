@@ -33,6 +33,13 @@ pub(crate) fn complaints(capture: &Path) -> String {
     stdout(&mut tshark)
 }
 
+/// A field of each frame.
+pub(crate) fn fields(capture: &Path, field: &str) -> Vec<String> {
+    let mut tshark = Command::new("tshark");
+    tshark.arg("-r").arg(capture).args(["-T", "fields", "-e", field]);
+    stdout(&mut tshark).lines().map(str::to_owned).collect()
+}
+
 pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
