@@ -66,7 +66,7 @@ fn policy(kind: u8, value: u32, other: u32) -> Policy {
         5 => Policy::RandomizedLeastUsed { load: u32::MAX - value },
         6 => Policy::LeastUsed { load: value },
         7 => Policy::Random,
-        8 => Policy::LeastUsedDpf { load: value, load_dpf: other, distance: 0 },
+        8 => Policy::LeastUsedDpf { load: value, load_dpf: 1, distance: other },
         _ => Policy::RoundRobin,
     }
 }
@@ -221,7 +221,10 @@ impl Pool {
 /// Rank and degradation for the policies that choose by rank.
 fn rank(policy: &Policy) -> Option<(u64, u64)> {
     Some(match *policy {
-        Policy::RoundRobin | Policy::LeastUsedDpf { .. } => (0, 0),
+        Policy::RoundRobin => (0, 0),
+        Policy::LeastUsedDpf { load, load_dpf, distance } => {
+            (u64::from(load + load_dpf * distance) << 32 | u64::from(distance), 0)
+        }
         Policy::Priority { priority } => (1_000 - u64::from(priority), 0),
         Policy::LeastUsed { load } => (u64::from(load), 0),
         Policy::PriorityLeastUsed { load, degradation } => (u64::from(load + degradation), 0),

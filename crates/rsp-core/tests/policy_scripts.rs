@@ -56,7 +56,7 @@ impl Runner for Script {
     fn run(&mut self, command: &Command, _: &Context) -> Result<String, Box<dyn Error>> {
         let mut args = command.consume_args();
         let out = match command.name.as_str() {
-            // register PE POLICY [weight=N] [priority=N] [load=PERCENT] [degradation=PERCENT]
+            // register PE POLICY [weight=N] [priority=N] [load=PERCENT] [degradation=PERCENT] [dpf=PERCENT] [distance=MS]
             "register" => {
                 let id = args.next_pos().ok_or("which PE?")?.parse()?;
                 let element = pe(id, policy(&mut args)?);
@@ -155,7 +155,10 @@ fn policy(args: &mut ArgumentConsumer<'_>) -> Result<Policy, Box<dyn Error>> {
         Ok((u64::from(u32::MAX) * percent / 100) as u32)
     };
     let (load, degradation) = (percent("load")?, percent("degradation")?);
-    let weight = key(args, "weight")?.unwrap_or(1);
+    // Of the whole in 100 ms.
+    let dpf = percent("dpf")? / 100;
+    let (weight, distance) = (key(args, "weight")?.unwrap_or(1), key(args, "distance")?.unwrap_or(0));
+
     Ok(match policy {
         "RR" => Policy::RoundRobin,
         "WRR" => Policy::WeightedRoundRobin { weight },
@@ -166,7 +169,15 @@ fn policy(args: &mut ArgumentConsumer<'_>) -> Result<Policy, Box<dyn Error>> {
         "LUD" => Policy::LeastUsedDegradation { load, degradation },
         "PLU" => Policy::PriorityLeastUsed { load, degradation },
         "RLU" => Policy::RandomizedLeastUsed { load },
+        "RPLU" => Policy::RandomizedPriorityLeastUsed { load, degradation },
+        "RLUD" => Policy::RandomizedLeastUsedDegradation { load, degradation },
         "PLUD" => Policy::PriorityLeastUsedDegradation { load, degradation },
+        "RPLUD" => Policy::RandomizedPriorityLeastUsedDegradation { load, degradation },
+        "WRAND-DPF" => Policy::WeightedRandomDpf { weight, weight_dpf: dpf, distance },
+        "LU-DPF" => Policy::LeastUsedDpf { load, load_dpf: dpf, distance },
+        "LUD-DPF" => Policy::LeastUsedDegradationDpf { load, degradation, load_dpf: dpf, distance },
+        "PLU-DPF" => Policy::Other { policy_type: 0xb000_2004, data: bytes::Bytes::new() },
+        "PLUD-DPF" => Policy::Other { policy_type: 0xb000_2005, data: bytes::Bytes::new() },
         other => return Err(format!("unknown policy {other}").into()),
     })
 }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use bytes::{BufMut, BytesMut};
-use rsp_wire::parameter::PoolElement;
+use rsp_wire::parameter::{Policy, PoolElement};
 use rsp_wire::{Encoder, PeId, ServerId};
 
 /// Enough for the usual PE: one IPv4 address and any policy of RFC 5356. Makes an element one cache line.
@@ -111,9 +111,13 @@ impl Element {
         &parameter[user_transport(parameter).end..]
     }
 
-    /// The A bit of the policy type, RFC 5356 §7.1.
+    /// Whether the policy's values are loads, which come and go.
     pub(super) fn is_adaptive(&self) -> bool {
-        self.policy()[4] & 0x40 != 0
+        Policy::is_adaptive_type(self.policy_type())
+    }
+
+    pub(super) fn policy_type(&self) -> u32 {
+        word(&self.policy()[4..8])
     }
 
     /// Appends the whole parameter, as registrars exchange it.

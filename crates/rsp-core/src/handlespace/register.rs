@@ -2,7 +2,7 @@
 //! Registration and deregistration, RFC 5352 §3.1 and §3.2.
 
 use bytes::Bytes;
-use rsp_wire::parameter::{ErrorCause, PoolElement, UserTransport};
+use rsp_wire::parameter::{ErrorCause, Policy, PoolElement, UserTransport};
 use rsp_wire::{EncodeError, PeId, PoolHandle, ServerId};
 use smallvec::SmallVec;
 
@@ -142,7 +142,14 @@ impl Handlespace {
         {
             return invalid(transport.to_tlv());
         }
-        policy::standing(&element.policy).map_or_else(|| invalid(element.policy.to_tlv()), Ok)
+        match (policy::standing(&element.policy), &element.policy) {
+            (Some(standing), _) => Ok(standing),
+            // RSPLIB has a number for them and no form on the wire: no pool can be of such a policy.
+            (None, Policy::Other { policy_type: 0xb000_2004 | 0xb000_2005, .. }) => {
+                Err(ErrorCause::InconsistentPoolPolicy(Some(element.policy.clone())))
+            }
+            (None, _) => invalid(element.policy.to_tlv()),
+        }
     }
 
     //= https://www.rfc-editor.org/rfc/rfc5352#section-3.1

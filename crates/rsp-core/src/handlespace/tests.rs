@@ -144,10 +144,10 @@ fn limits_answer_lack_of_resources_and_leave_nothing_behind() {
 
 #[test]
 fn a_policy_nobody_here_knows_is_refused_with_the_parameter() {
-    let unknown = Policy::Other { policy_type: 0xb000_2004, data: Bytes::from_static(&[0, 0, 0, 7]) };
+    let unknown = Policy::Other { policy_type: 0xb000_3001, data: Bytes::from_static(&[0, 0, 0, 7]) };
     assert_eq!(
         space().register(&echo(), &pe(1, unknown), HOME),
-        Err(ErrorCause::InvalidValues(Bytes::from_static(b"\0\x08\0\x0c\xb0\0\x20\x04\0\0\0\x07")))
+        Err(ErrorCause::InvalidValues(Bytes::from_static(b"\0\x08\0\x0c\xb0\0\x30\x01\0\0\0\x07")))
     );
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Engine of WRAND and RLU: every PE with a probability in proportion to its weight.
+//! Engine of WRAND, RLU and RSPLIB's policies of that kind: every PE with a probability in proportion to its weight.
 
 use machine::Rng;
 
@@ -7,7 +7,8 @@ use super::dense::{Dense, position};
 use super::nodes::{Nodes, Slot};
 use super::sum_tree::SumTree;
 
-/// PEs with their weights side by side. `Node::weight` is the weight, `Node::prev` the position in one of the two rows.
+/// PEs with their weights side by side. `Node::weight` is the weight, `Node::rank` what each selection takes off it, `Node::prev` the position in one of
+/// the two rows.
 #[derive(Debug, Default)]
 pub(crate) struct Chances {
     members: Vec<Slot>,
@@ -17,7 +18,12 @@ pub(crate) struct Chances {
 }
 
 impl Chances {
-    pub(super) fn insert(&mut self, nodes: &mut Nodes, slot: Slot, weight: u32) {
+    pub(super) fn insert(&mut self, nodes: &mut Nodes, slot: Slot, weight: u32, degradation: u32) {
+        nodes[slot].rank = u64::from(degradation);
+        self.place(nodes, slot, weight);
+    }
+
+    fn place(&mut self, nodes: &mut Nodes, slot: Slot, weight: u32) {
         nodes[slot].weight = weight;
         if weight == 0 {
             self.weightless.insert(nodes, slot);
@@ -41,20 +47,40 @@ impl Chances {
         }
     }
 
-    pub(super) fn update(&mut self, nodes: &mut Nodes, slot: Slot, weight: u32) {
+    pub(super) fn update(&mut self, nodes: &mut Nodes, slot: Slot, weight: u32, degradation: u32) {
+        nodes[slot].rank = u64::from(degradation);
+        self.set_weight(nodes, slot, weight);
+    }
+
+    fn set_weight(&mut self, nodes: &mut Nodes, slot: Slot, weight: u32) {
         if weight == 0 || nodes[slot].weight == 0 {
             self.remove(nodes, slot);
-            self.insert(nodes, slot, weight);
+            self.place(nodes, slot, weight);
         } else {
             nodes[slot].weight = weight;
             self.tree.set(nodes[slot].prev.index(), weight);
         }
     }
 
-    pub(super) fn select_one(&self, rng: &mut Rng) -> Option<Slot> {
+    pub(super) fn select_one(&mut self, nodes: &mut Nodes, rng: &mut Rng) -> Option<Slot> {
         match self.tree.total() {
             0 => self.weightless.select_one(rng),
-            total => Some(self.members[self.tree.find(rng.below(total))]),
+            total => {
+                let slot = self.members[self.tree.find(rng.below(total))];
+                self.charge(nodes, &[slot]);
+                Some(slot)
+            }
+        }
+    }
+
+    /// Takes the degradation off the weight of each of them.
+    pub(super) fn charge(&mut self, nodes: &mut Nodes, picked: &[Slot]) {
+        for &slot in picked {
+            let node = nodes[slot];
+            if node.rank > 0 && node.weight > 0 {
+                let left = u64::from(node.weight).saturating_sub(node.rank);
+                self.set_weight(nodes, slot, left as u32);
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Pool Member Selection Policies, RFC 5356.
+//! Pool Member Selection Policies: RFC 5356's, and the private ones RSPLIB puts on the wire.
 //!
 //! A policy says where a PE stands among the others of its pool (`Standing`), from the values it registered with. The
 //! engines keep PEs in that standing and choose, each operation in O(log n): `ranked`, `even_shares`, `dense` and
@@ -8,18 +8,23 @@
 //! To add a policy, write its file and add it to `POLICIES`.
 
 mod block;
-mod carried;
 mod chances;
 mod dense;
 mod even_shares;
 mod least_used;
 mod least_used_degradation;
+mod least_used_degradation_dpf;
+mod least_used_dpf;
 mod nodes;
 mod pool_user;
 mod priority;
 mod priority_least_used;
+mod priority_least_used_degradation;
 mod random;
 mod randomized_least_used;
+mod randomized_least_used_degradation;
+mod randomized_priority_least_used;
+mod randomized_priority_least_used_degradation;
 mod ranked;
 mod ring_heads;
 mod rings;
@@ -27,6 +32,7 @@ mod round_robin;
 mod selector;
 mod sum_tree;
 mod weighted_random;
+mod weighted_random_dpf;
 mod weighted_round_robin;
 
 pub(crate) use nodes::Nodes;
@@ -47,7 +53,13 @@ const POLICIES: &[fn(&Policy) -> Option<Standing>] = &[
     least_used_degradation::standing,
     priority_least_used::standing,
     randomized_least_used::standing,
-    carried::standing,
+    randomized_priority_least_used::standing,
+    randomized_least_used_degradation::standing,
+    priority_least_used_degradation::standing,
+    randomized_priority_least_used_degradation::standing,
+    weighted_random_dpf::standing,
+    least_used_dpf::standing,
+    least_used_degradation_dpf::standing,
 ];
 
 /// Where a PE stands among the others of its pool.
@@ -67,10 +79,12 @@ pub(crate) enum Standing {
     },
     /// Every PE with the same probability.
     Random,
-    /// A probability in proportion to weight. Weight 0 is drawn only if nobody has weight.
+    /// A probability in proportion to weight; every selection takes `degradation` off it. Weight 0 is drawn only if nobody has weight.
     Chance {
         /// Probability relative to the others.
         weight: u32,
+        /// What each selection takes away.
+        degradation: u32,
     },
 }
 

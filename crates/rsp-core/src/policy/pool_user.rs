@@ -4,8 +4,8 @@
 //! The engines of the registrar choose here, too, starting from the order of the list:
 //!
 //! - RR and WRR use the list in a round robin fashion, starting with the first, WRR with the weights it finds there.
-//! - RAND draws from the list. WRAND and RLU draw with the weights, since a list may hold the whole pool.
-//! - PRIO takes the highest priority; LU, LUD and PLU take the list in its order, round robin among equals. LUD counts
+//! - RAND draws from the list. WRAND, RLU and RSPLIB's of that kind draw with the weights, since a list may hold the whole pool.
+//! - PRIO takes the highest priority; LU, LUD, PLU and RSPLIB's of that kind take the list in its order, round robin among equals. LUD counts
 //!   this pool user's own selections.
 
 use std::collections::BTreeMap;

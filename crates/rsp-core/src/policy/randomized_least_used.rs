@@ -10,7 +10,7 @@ pub(super) fn standing(policy: &Policy) -> Option<Standing> {
         //= https://www.rfc-editor.org/rfc/rfc5356#section-5.4.2
         //# The ENRP server SHOULD behave like WRAND, having every PE's weight
         //# set to (0xffffffff -- load value provided by the pool element).
-        Policy::RandomizedLeastUsed { load } => Some(Standing::Chance { weight: u32::MAX - load }),
+        Policy::RandomizedLeastUsed { load } => Some(Standing::Chance { weight: u32::MAX - load, degradation: 0 }),
         _ => None,
     }
 }

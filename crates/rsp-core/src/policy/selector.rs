@@ -38,7 +38,9 @@ impl Selector {
             }
             (Selector::EvenShares(shares), Standing::EvenShare { weight }) => shares.insert(nodes, slot, weight),
             (Selector::Random(dense), Standing::Random) => dense.insert(nodes, slot),
-            (Selector::Chances(chances), Standing::Chance { weight }) => chances.insert(nodes, slot, weight),
+            (Selector::Chances(chances), Standing::Chance { weight, degradation }) => {
+                chances.insert(nodes, slot, weight, degradation);
+            }
             _ => unreachable!("a pool has one policy"),
         }
     }
@@ -51,7 +53,9 @@ impl Selector {
             }
             (Selector::EvenShares(shares), Standing::EvenShare { weight }) => shares.update(nodes, slot, weight),
             (Selector::Random(_), Standing::Random) => {}
-            (Selector::Chances(chances), Standing::Chance { weight }) => chances.update(nodes, slot, weight),
+            (Selector::Chances(chances), Standing::Chance { weight, degradation }) => {
+                chances.update(nodes, slot, weight, degradation);
+            }
             _ => unreachable!("a pool has one policy"),
         }
     }
@@ -72,7 +76,7 @@ impl Selector {
             Selector::Ranked(ranked) => ranked.select_one(nodes),
             Selector::EvenShares(shares) => shares.select_one(nodes),
             Selector::Random(dense) => dense.select_one(rng),
-            Selector::Chances(chances) => chances.select_one(rng),
+            Selector::Chances(chances) => chances.select_one(nodes, rng),
         }
     }
 
@@ -91,6 +95,7 @@ impl Selector {
         match (self, picked) {
             (Selector::Ranked(ranked), _) => ranked.charge(nodes, picked),
             (Selector::EvenShares(shares), [first, ..]) => shares.charge(nodes, *first),
+            (Selector::Chances(chances), _) => chances.charge(nodes, picked),
             _ => {}
         }
     }

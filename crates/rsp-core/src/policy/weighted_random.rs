@@ -11,7 +11,7 @@ pub(super) fn standing(policy: &Policy) -> Option<Standing> {
         //# The probability of
         //# selecting a pool element should be the ratio of the weight of that
         //# pool element to the sum of weights.
-        Policy::WeightedRandom { weight } => Some(Standing::Chance { weight }),
+        Policy::WeightedRandom { weight } => Some(Standing::Chance { weight, degradation: 0 }),
         _ => None,
     }
 }

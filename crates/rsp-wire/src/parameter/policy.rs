@@ -250,12 +250,28 @@ impl Policy {
 
     /// Whether the PE reports a load that changes while it works (RFC 5356 §5, and RSPLIB's policies that carry one).
     pub const fn is_adaptive(&self) -> bool {
+        Policy::is_adaptive_type(self.policy_type())
+    }
+
+    /// As [`Policy::is_adaptive`], by the Policy Type alone.
+    pub const fn is_adaptive_type(policy_type: u32) -> bool {
+        policy_type & 0xc000_0000 == 0x4000_0000
+            || matches!(policy_type, 0xb000_1001..=0xb000_1004 | 0xb000_2002 | 0xb000_2003)
+    }
+
+    /// The Distance of a policy with a distance penalty factor: registrars fill it in.
+    pub fn distance_mut(&mut self) -> Option<&mut u32> {
         match self {
-            Policy::Other { policy_type, .. } => *policy_type & 0xc000_0000 == 0x4000_0000,
-            other => {
-                matches!(other.policy_type(), 0x4000_0001..=0x4000_0004 | 0xb000_1001..=0xb000_1004 | 0xb000_2002 | 0xb000_2003)
-            }
+            Policy::WeightedRandomDpf { distance, .. }
+            | Policy::LeastUsedDpf { distance, .. }
+            | Policy::LeastUsedDegradationDpf { distance, .. } => Some(distance),
+            _ => None,
         }
+    }
+
+    /// Whether a policy of this type has a Distance.
+    pub const fn has_distance(policy_type: u32) -> bool {
+        matches!(policy_type, 0xb000_2001..=0xb000_2003)
     }
 
     /// The name in RFC 5356 or RSPLIB, as one word: `WeightedRoundRobin`. `Other` if the type is unknown.
