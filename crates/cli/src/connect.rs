@@ -2,7 +2,7 @@
 //! `rsp connect`: a line terminal over a session.
 
 mod lines;
-mod screen;
+pub(crate) mod screen;
 
 use std::sync::Arc;
 use std::time::Duration;

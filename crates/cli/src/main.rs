@@ -16,6 +16,8 @@ mod exit;
 mod http;
 mod output;
 mod pe;
+mod ping;
+mod ping_pong;
 mod pool;
 mod registrar;
 
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::DemoPu(args) => demo::pu::run(&args),
         Command::Dev(args) => block_on(dev::run(&args)),
         Command::Pe(command) => block_on(pe::run(&command)),
+        Command::Ping(args) => block_on(ping::run(&args)),
         Command::Pool(command) => block_on(pool::run(&command)),
         Command::Registrar(command) => block_on(registrar::run(&command)),
         Command::Completions(args) => completions::completions(&args, Rsp::command()),
@@ -81,6 +84,7 @@ enum Command {
     #[command(hide = true)]
     DemoPu(demo::pu::Args),
     Dev(dev::Args),
+    Ping(ping::Args),
     Completions(completions::Completions),
     Man(completions::Man),
 }

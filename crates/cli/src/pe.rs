@@ -2,7 +2,6 @@
 //! `rsp pe`: pool elements.
 
 mod events;
-mod ping_pong;
 mod run;
 mod service;
 

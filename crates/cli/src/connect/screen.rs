@@ -9,19 +9,19 @@ use serde_json::{Value, json};
 use crate::output::{Output, print_json};
 
 /// Answers go to standard output, everything else to standard error; as JSON all goes to standard output.
-pub(super) struct Screen {
+pub(crate) struct Screen {
     output: Output,
     colour: bool,
     pe: Option<PeId>,
 }
 
 impl Screen {
-    pub(super) fn new(output: Output) -> Self {
+    pub(crate) fn new(output: Output) -> Self {
         let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Screen { output, colour, pe: None }
     }
 
-    pub(super) fn connected(&mut self, pool: &PoolHandle, pe: Option<&PeHandle>, session: u64) -> anyhow::Result<()> {
+    pub(crate) fn connected(&mut self, pool: &PoolHandle, pe: Option<&PeHandle>, session: u64) -> anyhow::Result<()> {
         self.pe = pe.map(|pe| pe.id);
         let address = pe.map(address).unwrap_or_default();
         let id = pe.map(|pe| pe.id.to_string());
@@ -32,7 +32,7 @@ impl Screen {
         )
     }
 
-    pub(super) fn item(&mut self, item: Item) -> anyhow::Result<()> {
+    pub(crate) fn item(&mut self, item: Item) -> anyhow::Result<()> {
         match item {
             Item::Data(answer) => self.answer(&answer),
             Item::Failover(failover) => {
@@ -54,11 +54,11 @@ impl Screen {
         }
     }
 
-    pub(super) fn ended_by_server(&self) -> anyhow::Result<()> {
+    pub(crate) fn ended_by_server(&self) -> anyhow::Result<()> {
         self.note("32", "the server ended the session", || json!({"event": "ended_by_server"}))
     }
 
-    pub(super) fn ended(&self, failovers: u32) -> anyhow::Result<()> {
+    pub(crate) fn ended(&self, failovers: u32) -> anyhow::Result<()> {
         match self.output {
             Output::Table => Ok(()),
             Output::Json | Output::Jsonl => print_json(&json!({"event": "ended", "failovers": failovers})),

@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::ValueEnum;
 use rserpool::{Message, Outgoing, PeItem, PeSession};
 
-use super::ping_pong::{self, Ping};
+use crate::ping_pong::{self, Ping};
 
 /// What a pool element of ours can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

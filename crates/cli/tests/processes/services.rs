@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes};
 use rserpool::{Item, Outgoing, PoolUser, Profile, Session};
 use sim::process::{Process, Registrar};
 
-use crate::support::{Pe, registrar, rsp_at, take};
+use crate::support::{Pe, event, registrar, rsp_at, take};
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -122,4 +122,23 @@ fn an_element_that_listens_everywhere_is_found_over_ipv4_and_ipv6() {
         let end = terminal.finish();
         assert_eq!((end.code, end.lines), (Some(0), vec!["hello".to_owned()]), "{asap}: {}", end.errors);
     }
+}
+
+#[test]
+fn rsp_ping_is_answered_by_one_server_after_the_other_with_numbers_that_go_on() {
+    let registrar = registrar();
+    let mut pes: Vec<Pe> = (0..2).map(|_| Pe::start(&registrar, "ping", &["--", "pingpong"])).collect();
+    let args = ["ping", "ping", "--count", "20", "--interval", "10ms", "-o", "json"];
+    let ping = Process::spawn(rsp_at(&registrar, &args));
+    let serving = event(&ping, "connected")["pe"].as_str().expect("it is served").to_owned();
+    let first = event(&ping, "pong");
+    assert_eq!((&first["ping"], &first["reply"], &first["pe"]), (&1.into(), &1.into(), &serving.as_str().into()));
+    take(&mut pes, &serving).process.kill();
+    let failover = event(&ping, "failover");
+    assert_eq!((&failover["to"], &failover["cookie"]), (&pes[0].id.as_str().into(), &true.into()));
+    let pongs: Vec<u64> = (0..3).map(|_| event(&ping, "pong")["reply"].as_u64().expect("a number")).collect();
+    assert!(pongs[0] > 1 && pongs.is_sorted(), "{pongs:?}");
+    let end = ping.finish();
+    let last: serde_json::Value = serde_json::from_str(end.lines.last().expect("it says how it ended")).unwrap();
+    assert_eq!((&last["answered"], &last["lost"], end.code), (&20.into(), &0.into(), Some(0)), "{}", end.errors);
 }

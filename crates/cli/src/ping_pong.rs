@@ -4,7 +4,7 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// The payload protocol identifier of both.
-pub(super) const PPID: u32 = 33;
+pub(crate) const PPID: u32 = 33;
 
 /// ```text
 /// +---------------+---------------+-------------------------------+
@@ -15,14 +15,14 @@ pub(super) const PPID: u32 = 33;
 /// :                              Data                             :
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ping {
+pub(crate) struct Ping {
     message: u64,
     data: Bytes,
 }
 
 impl Ping {
     /// `None` if it is none.
-    pub(super) fn decode(bytes: &Bytes) -> Option<Ping> {
+    pub(crate) fn decode(bytes: &Bytes) -> Option<Ping> {
         let mut rest = bytes.clone();
         let message_type = rest.try_get_u8().ok()?;
         let _flags = rest.try_get_u8().ok()?;
@@ -32,8 +32,21 @@ impl Ping {
             .then(|| Ping { message, data: rest.slice(..length - PING_HEADER) })
     }
 
+    /// Ping `message`, with this data of not much.
+    pub(crate) fn encode(message: u64, data: &[u8]) -> Bytes {
+        let length = PING_HEADER + data.len();
+        let mut ping = BytesMut::with_capacity(length);
+        ping.put_u8(PING);
+        ping.put_u8(0);
+        // Who pings sends few bytes.
+        ping.put_u16(length as u16);
+        ping.put_u64(message);
+        ping.put_slice(data);
+        ping.freeze()
+    }
+
     /// The Pong: the same with Type = 2 and the Reply Number (64) behind the Message Number.
-    pub(super) fn pong(&self, reply: u64) -> Bytes {
+    pub(crate) fn pong(&self, reply: u64) -> Bytes {
         let length = PING_HEADER + 8 + self.data.len();
         let mut pong = BytesMut::with_capacity(length);
         pong.put_u8(PONG);
@@ -47,8 +60,18 @@ impl Ping {
     }
 }
 
+/// The numbers in a Pong: of the ping, and of the reply. `None` if it is none.
+pub(crate) fn decode_pong(mut bytes: &[u8]) -> Option<(u64, u64)> {
+    let whole = bytes.len();
+    let message_type = bytes.try_get_u8().ok()?;
+    let _flags = bytes.try_get_u8().ok()?;
+    let length = usize::from(bytes.try_get_u16().ok()?);
+    let numbers = (bytes.try_get_u64().ok()?, bytes.try_get_u64().ok()?);
+    (message_type == PONG && (PING_HEADER + 8..=whole).contains(&length)).then_some(numbers)
+}
+
 /// The number of the next reply, as RSPLIB's PEs leave it to each other.
-pub(super) fn cookie(next_reply: u64) -> Bytes {
+pub(crate) fn cookie(next_reply: u64) -> Bytes {
     let mut cookie = BytesMut::with_capacity(16);
     cookie.put_slice(COOKIE_ID);
     cookie.put_u64(next_reply);
@@ -56,7 +79,7 @@ pub(super) fn cookie(next_reply: u64) -> Bytes {
 }
 
 /// `None` if another application left it.
-pub(super) fn next_reply(cookie: &[u8]) -> Option<u64> {
+pub(crate) fn next_reply(cookie: &[u8]) -> Option<u64> {
     let number = cookie.strip_prefix(COOKIE_ID)?;
     Some(u64::from_be_bytes(number.try_into().ok()?))
 }
@@ -72,9 +95,11 @@ mod tests {
 
     #[test]
     fn a_ping_is_answered_with_its_number_and_data() {
-        let ping = Bytes::from_static(b"\x01\x00\x00\x0e\0\0\0\0\0\0\0\x05hi");
-        let pong = Ping::decode(&ping).expect("a ping").pong(7);
+        let ping_5 = Bytes::from_static(b"\x01\x00\x00\x0e\0\0\0\0\0\0\0\x05hi");
+        let pong = Ping::decode(&ping_5).expect("a ping").pong(7);
         assert_eq!(&pong[..], b"\x02\x00\x00\x16\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x07hi");
+        assert_eq!(decode_pong(&pong), Some((5, 7)));
+        assert_eq!(Ping::encode(5, b"hi"), ping_5);
     }
 
     #[test]
