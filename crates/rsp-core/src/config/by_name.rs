@@ -63,6 +63,7 @@ by_name!(
         give_up,
         server_announce,
         accept_foreign_addresses,
+        distance_step,
         multicast
     },
     nested { enrp, wire, limits }

@@ -125,6 +125,8 @@ pub struct RegistrarSettings {
     pub server_announce: Duration,
     /// A PE may register addresses that are not its association's.
     pub accept_foreign_addresses: bool,
+    /// Distances of PEs, for the policies with a distance penalty factor, are told in multiples of this (DistanceStep of draft-dreibholz-rserpool-delay).
+    pub distance_step: Duration,
     /// Speak on the multicast channels: ASAP_SERVER_ANNOUNCE to PEs and PUs, ENRP_PRESENCE to registrars. Off, so that nobody joins a stranger's scope by surprise.
     pub multicast: bool,
     /// ENRP.
@@ -210,6 +212,7 @@ impl RegistrarSettings {
             give_up: profile.ms(60_000, 120_000, 60_000, 10_000),
             server_announce: profile.ms(1_000, 1_000, 1_000, 250),
             accept_foreign_addresses: false,
+            distance_step: profile.ms(50, 50, 50, 10),
             multicast: false,
             enrp: EnrpSettings::of(profile),
             limits: Limits::default(),

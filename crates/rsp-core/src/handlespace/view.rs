@@ -51,6 +51,11 @@ impl<'a> ElementView<'a> {
         self.element.for_pool_users()
     }
 
+    /// Whether its policy counts how far it is.
+    pub fn policy_has_distance(self) -> bool {
+        Policy::has_distance(self.element.policy_type())
+    }
+
     /// All that is known of it, unless it was registered with something that RFC 5354 has no form for.
     pub fn to_pool_element(self) -> Option<PoolElement> {
         PoolElement::from_tlv(&self.to_tlv()).ok().map(|decoded| decoded.message)

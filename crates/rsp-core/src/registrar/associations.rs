@@ -33,6 +33,8 @@ pub(super) struct Association {
     pub(super) requests: Rate,
     pub(super) complaints: Rate,
     pub(super) last_heard: Time,
+    /// How far its other end is, in milliseconds, as far as anybody wanted to know.
+    pub(super) distance: u32,
 }
 
 /// How far it has come.
@@ -57,6 +59,7 @@ impl Association {
             requests: Rate::default(),
             complaints: Rate::default(),
             last_heard: now,
+            distance: 0,
         }
     }
 

@@ -142,6 +142,7 @@ impl Registrar {
             monitor.adopted = true;
         }
         self.heard(slot, now);
+        self.measure_again(slot, association);
         self.refuse_contender(slot);
         self.confirmed(slot, now);
     }

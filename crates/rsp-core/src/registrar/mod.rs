@@ -10,6 +10,7 @@ mod associations;
 mod conflict;
 mod deadlines;
 mod deregistration;
+mod distance;
 mod enrp;
 mod error;
 mod event;

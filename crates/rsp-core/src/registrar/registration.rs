@@ -56,7 +56,8 @@ impl Registrar {
     //# In all above cases, the ENRP server MUST reply to the requesting PE
     //# with an ASAP_REGISTRATION_RESPONSE message.
     pub(super) fn register(&mut self, contender: Contender, now: Time) {
-        let Contender { association, pool_handle, pool_element, warnings } = contender;
+        let Contender { association, pool_handle, mut pool_element, warnings } = contender;
+        self.measured_here(association, &mut pool_element);
         let pe = pool_element.id;
         //= https://www.rfc-editor.org/rfc/rfc5352#section-3.1
         //# After accepting the registration, the ENRP server MUST assign

@@ -44,12 +44,13 @@ impl Registrar {
                     self.send_failed(slot, now);
                 }
             }
+            association::Event::RoundTripTime(measured) => self.round_trip_time(id, measured, now),
             association::Event::Paused => {
                 if self.associations.get(id).is_some() {
                     self.paused(std::time::Duration::ZERO);
                 }
             }
-            association::Event::PathChange { .. } | association::Event::RoundTripTime(_) => {}
+            association::Event::PathChange { .. } => {}
             association::Event::Lost(reason) => self.association_lost(id, reason, now),
         }
     }

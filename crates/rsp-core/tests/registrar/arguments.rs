@@ -138,6 +138,9 @@ impl<'a> Arguments<'a> {
             "wrand" => Policy::WeightedRandom { weight: value("weight")? },
             "prio" => Policy::Priority { priority: value("priority")? },
             "lu" => Policy::LeastUsed { load: value("load")? },
+            "lu-dpf" => {
+                Policy::LeastUsedDpf { load: value("load")?, load_dpf: value("dpf")?, distance: value("distance")? }
+            }
             "other" => Policy::Other { policy_type: value("type")?, data: Bytes::new() },
             other => return Err(format!("no policy {other}").into()),
         })

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use goldenscript::{Command, Context, Runner};
 use machine::Time;
-use machine::association::{AssociationId, LostReason, Mapping, Peer, PeerIdentity, Request};
+use machine::association::{self, AssociationId, LostReason, Mapping, Peer, PeerIdentity, Request};
 use rsp_core::registrar::{Channel, Effect, Event, Input};
 use rsp_core::{PPID_ASAP, PPID_ENRP};
 use rsp_wire::asap::{
@@ -61,6 +61,11 @@ impl Script {
         let effects = match name {
             // Associations.
             "up" => harness.up(opened(harness, arguments.association()?)?, peer(arguments, None, "192.0.2.100:3863")?),
+            // rtt ASSOCIATION TIME: the answer to a request for it
+            "rtt" => {
+                let id = arguments.association()?;
+                harness.input(Input::Association(id, association::Event::RoundTripTime(Some(arguments.duration()?))))
+            }
             "lost" => harness.lost(arguments.association()?, lost_reason(arguments)?),
             "hold" => harness.hold(arguments.association()?, true),
             "read" => harness.hold(arguments.association()?, false),

@@ -86,6 +86,7 @@ fn doc(name: &str) -> &'static str {
         "conflict_probe_timeout" => {
             "When a second pool element claims an identifier, the first has so long to show that it is alive."
         }
+        "distance_step" => "Distances of pool elements, for the DPF policies, are told in multiples of this.",
         "max_bad_pe_reports" => "MAX-BAD-PE-REPORT: so many reports that it is unreachable remove a pool element.",
         "bad_report_window" => "Of each reporter one report counts in this time; after it, counting starts anew.",
         "update_min_interval" => "Changes of nothing but load are pushed to subscribers at most once in this time.",

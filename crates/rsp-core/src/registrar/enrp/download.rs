@@ -147,6 +147,7 @@ impl Registrar {
         if home == ServerId::NONE || (home != self.id && !self.learn_peer(home, None, now)) {
             return self.refuse(mentor, Refusal::UnknownHome);
         }
+        self.measured_there(mentor, &mut element);
         match self.handlespace.register(pool, &element, home) {
             Ok(registered) => self.update_subscribers_of(registered, pool, now),
             Err(cause) => {

@@ -107,9 +107,10 @@ impl Registrar {
         &mut self,
         sender: ServerId,
         pool: &PoolHandle,
-        element: PoolElement,
+        mut element: PoolElement,
         now: Time,
     ) -> Option<Slot> {
+        self.measured_there(sender, &mut element);
         let home = element.home;
         let registered = match self.handlespace.register(pool, &element, home) {
             Ok(registered) => registered,
