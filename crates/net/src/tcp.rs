@@ -391,6 +391,12 @@ impl Transport for TcpAssociation {
     }
 
     fn abort(&mut self) {
+        // The peer hears a reset, not an end in order, and the kernel keeps nothing that was to be sent.
+        if let Socket::Open(stream) = &self.socket
+            && let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO))
+        {
+            tracing::debug!(peer = %self.peer, %error, "the peer will hear of an end in order");
+        }
         self.connection.abort();
     }
 
