@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A message-oriented association with one peer (RFC 6458's terms), over whichever transport carries it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::tcp::TcpAssociation;
 use crate::transport::Transport;
-use crate::{Message, NotAvailable, Options, Path, Responder, SendError};
+use crate::{AddressError, Message, NotAvailable, Options, Path, Responder, SendError};
 
 /// An association. Nothing happens on it, neither reading nor writing nor heartbeats, unless [`next`](Self::next) is
 /// being awaited, so its owner does little else. What it sends between two calls leaves together in one write.
@@ -157,5 +157,20 @@ impl Association {
     /// Sends over the path to this address of the peer while it is available.
     pub fn set_primary(&mut self, address: SocketAddr) -> Result<(), NotAvailable> {
         self.transport.set_primary(address)
+    }
+
+    /// Takes an address of ours into this association, and tells the peer (RFC 5061). A listener has to be told apart, and afterwards.
+    pub fn add_local_address(&mut self, address: IpAddr) -> Result<(), AddressError> {
+        self.transport.add_local_address(address)
+    }
+
+    /// Takes an address of ours out of this association, and tells the peer.
+    pub fn remove_local_address(&mut self, address: IpAddr) -> Result<(), AddressError> {
+        self.transport.remove_local_address(address)
+    }
+
+    /// Asks the peer to send to this address of ours while it can.
+    pub fn set_peer_primary(&mut self, address: IpAddr) -> Result<(), AddressError> {
+        self.transport.set_peer_primary(address)
     }
 }

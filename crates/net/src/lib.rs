@@ -29,5 +29,5 @@ pub use listener::{BindError, Listener, ReservedPort};
 pub use multicast::{Multicast, MulticastChannel, MulticastError, MulticastOptions};
 pub use options::Options;
 pub use tcp_mapping::{MAX_MESSAGE, MAX_PAYLOAD, Responder};
-pub use transport::{Feature, Message, NotAvailable, Path, SendError};
+pub use transport::{AddressError, Feature, Message, NotAvailable, Path, SendError};
 pub use transports::{SctpBackend, SctpChoice, TransportSettings, Transports};

@@ -2,16 +2,17 @@
 //! Accepting associations.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use machine::association::Mapping;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::TcpListener;
 
 use crate::tcp::canonical;
 use crate::transport::{Accept, Port};
-use crate::{Association, Options};
+use crate::{AddressError, Association, Feature, NotAvailable, Options};
 
 /// A port on which peers open associations: over TCP in the TCP mapping or in plain ASAP, or over SCTP.
 #[derive(Debug)]
@@ -90,6 +91,22 @@ impl Listener {
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// Listens on this address of the host too, with the same port. Associations that are up do not change.
+    pub fn add_local_address(&self, address: IpAddr) -> Result<(), AddressError> {
+        match &self.inner {
+            Inner::Sctp(sctp) => sctp.add_local_address(address),
+            Inner::Tcp(..) => Err(NotAvailable { feature: Feature::AddIp, mapping: Mapping::Tcp }.into()),
+        }
+    }
+
+    /// Listens on this address no more.
+    pub fn remove_local_address(&self, address: IpAddr) -> Result<(), AddressError> {
+        match &self.inner {
+            Inner::Sctp(sctp) => sctp.remove_local_address(address),
+            Inner::Tcp(..) => Err(NotAvailable { feature: Feature::AddIp, mapping: Mapping::Tcp }.into()),
         }
     }
 

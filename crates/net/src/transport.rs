@@ -3,7 +3,8 @@
 //! mapping and back end; everything above sees [`Association`](crate::Association) and [`Listener`](crate::Listener).
 
 use std::fmt::Debug;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -48,6 +49,18 @@ pub(crate) trait Transport: Debug + Send + Sync {
         Err(self.lacks(Feature::Paths))
     }
 
+    fn add_local_address(&mut self, _address: IpAddr) -> Result<(), AddressError> {
+        Err(self.lacks(Feature::AddIp).into())
+    }
+
+    fn remove_local_address(&mut self, _address: IpAddr) -> Result<(), AddressError> {
+        Err(self.lacks(Feature::AddIp).into())
+    }
+
+    fn set_peer_primary(&mut self, _address: IpAddr) -> Result<(), AddressError> {
+        Err(self.lacks(Feature::AddIp).into())
+    }
+
     /// The error for a feature this mapping does not have.
     fn lacks(&self, feature: Feature) -> NotAvailable {
         NotAvailable { feature, mapping: self.mapping().unwrap_or(Mapping::Tcp) }
@@ -70,6 +83,14 @@ pub(crate) trait Port: Debug + Send {
 /// A port on which associations come in. Dropping it takes no new ones; those that are there go on.
 pub(crate) trait Accept: Debug + Send + Sync {
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Box<dyn Transport>>;
+
+    fn add_local_address(&self, _address: IpAddr) -> Result<(), AddressError> {
+        Err(NotAvailable { feature: Feature::AddIp, mapping: Mapping::Sctp }.into())
+    }
+
+    fn remove_local_address(&self, _address: IpAddr) -> Result<(), AddressError> {
+        Err(NotAvailable { feature: Feature::AddIp, mapping: Mapping::Sctp }.into())
+    }
 }
 
 /// A message to send, with what seed 004 §5.2.2 and RFC 6458 §5.3.4 let the sender say of it.
@@ -129,6 +150,17 @@ pub struct NotAvailable {
     pub feature: Feature,
     /// Where.
     pub mapping: Mapping,
+}
+
+/// Why a local address was not added, removed or preferred.
+#[derive(Debug, Error)]
+pub enum AddressError {
+    /// This mapping, this system or this peer does not have it.
+    #[error(transparent)]
+    NotAvailable(#[from] NotAvailable),
+    /// The system does not let us: it is not an address of this host, or the last one.
+    #[error("the system refuses: {0}")]
+    Refused(#[from] io::Error),
 }
 
 /// Why a message was not accepted for sending.
