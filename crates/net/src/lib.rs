@@ -28,6 +28,7 @@ pub use interfaces::host_addresses;
 pub use listener::{BindError, Listener, ReservedPort};
 pub use multicast::{Multicast, MulticastChannel, MulticastError, MulticastOptions};
 pub use options::Options;
+pub use sctp::KernelSettings;
 pub use tcp_mapping::{MAX_MESSAGE, MAX_PAYLOAD, Responder};
 pub use transport::{AddressError, Feature, Message, NotAvailable, Path, SendError};
 pub use transports::{SctpBackend, SctpChoice, TransportSettings, Transports};

@@ -8,7 +8,7 @@ use machine::association::Protocol;
 
 use crate::sctp::Unavailable;
 use crate::transport::Sctp;
-use crate::{Association, BindError, Listener, Options, ReservedPort};
+use crate::{Association, BindError, KernelSettings, Listener, Options, ReservedPort};
 
 /// Where SCTP comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,11 +40,13 @@ pub struct TransportSettings {
     pub sctp: SctpChoice,
     /// UDP port of SCTP over UDP, RFC 6951 §6.
     pub encapsulation_port: u16,
+    /// The kernel's SCTP.
+    pub kernel: KernelSettings,
 }
 
 impl Default for TransportSettings {
     fn default() -> Self {
-        TransportSettings { sctp: SctpChoice::Auto, encapsulation_port: 9899 }
+        TransportSettings { sctp: SctpChoice::Auto, encapsulation_port: 9899, kernel: KernelSettings::default() }
     }
 }
 

@@ -1,16 +1,48 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! SCTP (RFC 9260), from whichever back end there is.
 
+#[cfg(target_os = "linux")]
+mod kernel;
+mod settings;
 mod unavailable;
 
 use std::sync::Arc;
 
 use crate::transport::Sctp;
-use crate::{SctpBackend, TransportSettings};
+use crate::{SctpBackend, SctpChoice, TransportSettings};
 
+pub use settings::KernelSettings;
 pub(crate) use unavailable::Unavailable;
 
 /// The back end this system allows, and which it is.
-pub(crate) fn start(_settings: TransportSettings) -> (Arc<dyn Sctp>, Option<SctpBackend>) {
+pub(crate) fn start(settings: TransportSettings) -> (Arc<dyn Sctp>, Option<SctpBackend>) {
+    let wants_kernel = matches!(settings.sctp, SctpChoice::Auto | SctpChoice::Kernel);
+    if wants_kernel && let Some(kernel) = kernel(settings) {
+        return (kernel, Some(SctpBackend::Kernel));
+    }
     (Arc::new(Unavailable), None)
+}
+
+/// The kernel's SCTP, if it has any.
+#[cfg(target_os = "linux")]
+fn kernel(settings: TransportSettings) -> Option<Arc<dyn Sctp>> {
+    match kernel::Kernel::probe(settings.kernel) {
+        Ok((kernel, missing)) if missing.is_empty() => {
+            tracing::info!("SCTP: the kernel's");
+            Some(Arc::new(kernel))
+        }
+        Ok((kernel, missing)) => {
+            tracing::info!(%missing, "SCTP: the kernel's");
+            Some(Arc::new(kernel))
+        }
+        Err(error) => {
+            tracing::info!(%error, "SCTP: the kernel has none (`modprobe sctp`)");
+            None
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn kernel(_settings: TransportSettings) -> Option<Arc<dyn Sctp>> {
+    None
 }

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Two hosts with two networks between them: network namespaces and two veth pairs.
+
+use std::fs::File;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use machine::association::{Event, PathState, Peer, Protocol};
+use net::{Association, KernelSettings, Listener};
+use nix::sched::{CloneFlags, setns, unshare};
+
+use crate::common::{accepted, message, next, options, send, up, with_settings};
+
+/// The two networks; `a` has .1 on each, `b` .2.
+const NETWORKS: [u8; 2] = [10, 20];
+
+#[test]
+fn one_of_two_paths_is_cut_silently_and_messages_go_on_over_the_other() {
+    with_settings(KernelSettings::fast(), async |transports| {
+        let hosts = Hosts::new();
+        let addresses = NETWORKS.map(|network| format!("10.0.{network}.2:0").parse().unwrap());
+        let listener = hosts.b(|| transports.bind(Protocol::Sctp, &addresses, options())).unwrap();
+        let to = listener.local_addrs().to_vec();
+        let mut client = hosts.a(|| transports.connect(Protocol::Sctp, to.clone(), options()));
+        let (peer, (mut server, _)) = tokio::join!(up(&mut client), hosts.accepted(&listener));
+        assert_eq!(peer.addresses.len(), 2, "{peer:?}");
+        let primary = client.peer_addr();
+        let other = *peer.addresses.iter().find(|address| **address != primary).unwrap();
+        round_trip(&mut client, &mut server).await;
+
+        hosts.cut(primary.ip());
+        let cut = Instant::now();
+        round_trip(&mut client, &mut server).await;
+        let gap = cut.elapsed();
+        println!("a message and its answer {gap:?} after the path was cut");
+        news(&mut client, &mut server, primary.ip(), PathState::Unreachable).await;
+        println!("the path was given up {:?} after", cut.elapsed());
+        let paths = client.paths().unwrap();
+        let state = |ip| paths.iter().find(|path| path.address.ip() == ip).unwrap().state;
+        assert_eq!((state(primary.ip()), state(other.ip())), (PathState::Unreachable, PathState::Available));
+        for _ in 0..100 {
+            round_trip(&mut client, &mut server).await;
+        }
+
+        hosts.heal(primary.ip());
+        news(&mut client, &mut server, primary.ip(), PathState::Available).await;
+        round_trip(&mut client, &mut server).await;
+        // On a machine that does nothing else it takes a fifth of that.
+        assert!(gap < Duration::from_secs(1), "{gap:?}");
+    });
+}
+
+#[test]
+fn messages_take_the_path_that_is_named_primary() {
+    with_settings(KernelSettings::fast(), async |transports| {
+        let hosts = Hosts::new();
+        let addresses = NETWORKS.map(|network| format!("10.0.{network}.2:0").parse().unwrap());
+        let listener = hosts.b(|| transports.bind(Protocol::Sctp, &addresses, options())).unwrap();
+        let to = listener.local_addrs().to_vec();
+        let mut client = hosts.a(|| transports.connect(Protocol::Sctp, to.clone(), options()));
+        let (peer, (mut server, _)) = tokio::join!(up(&mut client), hosts.accepted(&listener));
+        let other = *peer.addresses.iter().find(|address| **address != client.peer_addr()).unwrap();
+        client.set_primary(other).unwrap();
+        assert_eq!(client.peer_addr(), other);
+        let primary: Vec<_> = client.paths().unwrap().into_iter().filter(|path| path.primary).collect();
+        assert_eq!(primary.len(), 1);
+        assert_eq!(primary[0].address, other);
+        assert!(primary[0].rto.is_some() && primary[0].pmtu.is_some_and(|mtu| mtu > 500));
+        round_trip(&mut client, &mut server).await;
+    });
+}
+
+/// A message there and one back.
+async fn round_trip(client: &mut Association, server: &mut Association) {
+    send(client, 1, &b"ping"[..]);
+    let mut answered = false;
+    while !answered {
+        tokio::select! {
+            event = client.next() => match event {
+                Event::Message { sequence, .. } => {
+                    client.taken(sequence);
+                    answered = true;
+                }
+                Event::Delivered(_) | Event::PathChange { .. } => {}
+                other => panic!("{other:?} at the client"),
+            },
+            () = answer(server) => {}
+        }
+    }
+}
+
+async fn answer(server: &mut Association) {
+    loop {
+        match server.next().await {
+            Event::Message { sequence, data, .. } => {
+                server.taken(sequence);
+                send(server, 2, data);
+            }
+            Event::Delivered(_) | Event::PathChange { .. } => {}
+            other => panic!("{other:?} at the server"),
+        }
+    }
+}
+
+/// Until the client hears this of the path; both ends do what they do meanwhile.
+async fn news(client: &mut Association, server: &mut Association, address: std::net::IpAddr, wanted: PathState) {
+    loop {
+        let event = tokio::select! {
+            event = client.next() => event,
+            () = answer(server) => unreachable!("it goes on for ever"),
+        };
+        match event {
+            Event::PathChange { address: changed, state } if changed.ip() == address && state == wanted => break,
+            Event::PathChange { .. } | Event::Delivered(_) => {}
+            other => panic!("{other:?} at the client"),
+        }
+    }
+}
+
+/// Two network namespaces, and two networks between them.
+struct Hosts {
+    home: File,
+    a: File,
+    b: File,
+}
+
+impl Hosts {
+    fn new() -> Self {
+        let home = this_namespace();
+        let new = || {
+            unshare(CloneFlags::CLONE_NEWNET).expect("the machine is ours");
+            ip("link set lo up");
+            this_namespace()
+        };
+        let (a, b) = (new(), new());
+        let hosts = Hosts { home, a, b };
+        for network in NETWORKS {
+            hosts.b(|| {
+                let peer = format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(&hosts.a));
+                ip(&format!("link add n{network} type veth peer name n{network} netns {peer}"));
+                ip(&format!("addr add 10.0.{network}.2/24 dev n{network}"));
+                ip(&format!("link set n{network} up"));
+            });
+            hosts.a(|| {
+                ip(&format!("addr add 10.0.{network}.1/24 dev n{network}"));
+                ip(&format!("link set n{network} up"));
+            });
+        }
+        hosts
+    }
+
+    /// Does it on host `a`: sockets stay where they were made.
+    fn a<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.on(&self.a, work)
+    }
+
+    fn b<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.on(&self.b, work)
+    }
+
+    /// An association is peeled off where its socket is.
+    async fn accepted(&self, listener: &Listener) -> (Association, Peer) {
+        let mut accepted = pin!(accepted(listener));
+        poll_fn(|cx| self.b(|| accepted.as_mut().poll(cx))).await
+    }
+
+    fn on<T>(&self, host: &File, work: impl FnOnce() -> T) -> T {
+        setns(host, CloneFlags::CLONE_NEWNET).expect("it is there");
+        let result = work();
+        setns(&self.home, CloneFlags::CLONE_NEWNET).expect("it is there");
+        result
+    }
+
+    /// From now on packets to and from this address of `b` go to a station that is not there: no link is down, nothing is told.
+    fn cut(&self, address: std::net::IpAddr) {
+        self.neighbours(address, "replace", "lladdr 02:00:00:00:00:99 nud permanent ");
+    }
+
+    fn heal(&self, address: std::net::IpAddr) {
+        self.neighbours(address, "del", "");
+    }
+
+    fn neighbours(&self, address: std::net::IpAddr, what: &str, how: &str) {
+        let text = address.to_string();
+        let network = text.split('.').nth(2).expect("IPv4");
+        self.a(|| ip(&format!("neigh {what} 10.0.{network}.2 {how}dev n{network}")));
+        self.b(|| ip(&format!("neigh {what} 10.0.{network}.1 {how}dev n{network}")));
+    }
+}
+
+fn this_namespace() -> File {
+    File::open("/proc/thread-self/ns/net").expect("/proc is mounted")
+}
+
+fn ip(arguments: &str) {
+    let output = Command::new("ip").args(arguments.split(' ')).output().expect("iproute2 is installed");
+    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_message_that_waits_longer_than_its_lifetime_is_returned() {
+    with_settings(KernelSettings::fast(), async |transports| {
+        let hosts = Hosts::new();
+        let listener =
+            hosts.b(|| transports.bind(Protocol::Sctp, &["10.0.10.2:0".parse().unwrap()], options())).unwrap();
+        let to = listener.local_addrs().to_vec();
+        let mut client = hosts.a(|| transports.connect(Protocol::Sctp, to, options()));
+        let (peer, (mut server, _)) = tokio::join!(up(&mut client), hosts.accepted(&listener));
+        hosts.cut(peer.addresses[0].ip());
+        let lifetime = Some(Duration::from_millis(50));
+        let data = bytes::Bytes::from_static(b"stale");
+        let token = machine::association::Token(7);
+        client.send_message(net::Message { stream: 0, ppid: 11, unordered: false, lifetime, token, data }).unwrap();
+        let waited = tokio::time::timeout(Duration::from_millis(300), drive(&mut client)).await;
+        assert!(waited.is_err(), "the kernel does not know yet whether it arrived");
+        hosts.heal(peer.addresses[0].ip());
+        send(&mut client, 8, &b"fresh"[..]);
+        let outcomes = async {
+            assert_eq!(next(&mut client).await, Event::Undelivered(token));
+            assert_eq!(next(&mut client).await, Event::Delivered(machine::association::Token(8)));
+        };
+        let server = async {
+            assert_eq!(message(&mut server).await, &b"fresh"[..]);
+            drive(&mut server).await;
+        };
+        tokio::select! {
+            () = outcomes => {}
+            () = server => unreachable!("it goes on for ever"),
+        }
+    });
+}
+
+async fn drive(association: &mut Association) {
+    loop {
+        let event = association.next().await;
+        assert!(!matches!(event, Event::Lost(_)), "{event:?}");
+    }
+}
