@@ -4,7 +4,7 @@
 //! The core owns the decision, the shell owns the socket. A core asks with [`Request`]s and hears [`Event`]s. An identifier is never reused; events of
 //! an association the core has closed are ignored. A payload is kept once, by whoever sent it: transports report tokens.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -52,8 +52,12 @@ pub struct Peer {
     pub addresses: SmallVec<[SocketAddr; 1]>,
     /// Our own address on this association.
     pub local: SocketAddr,
+    /// All our addresses on it where there may be several; empty over TCP.
+    pub local_addresses: SmallVec<[IpAddr; 1]>,
     /// How messages travel.
     pub mapping: Mapping,
+    /// The transport itself notices a peer process that no longer answers. The kernel's SCTP does not, as the peer's kernel answers for it.
+    pub own_heartbeat: bool,
     /// Largest message it carries, in bytes.
     pub max_message: usize,
     /// Who it is.

@@ -19,6 +19,8 @@ pub(crate) fn event(event: tcp_mapping::Event, local: SocketAddr, peer: SocketAd
             mapping: mapping(kind),
             max_message: MAX_MESSAGE,
             identity: PeerIdentity::Anonymous,
+            local_addresses: Default::default(),
+            own_heartbeat: kind == tcp_mapping::Kind::Mapping,
         }),
         Message { sequence, stream, ppid, unordered, data } => {
             Event::Message { sequence, stream, ppid, unordered, data }

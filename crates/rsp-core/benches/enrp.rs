@@ -152,6 +152,8 @@ fn peer(remote: u16, local: u16) -> Peer {
         mapping: Mapping::Tcp,
         max_message: 65_455,
         identity: PeerIdentity::Anonymous,
+        local_addresses: Default::default(),
+        own_heartbeat: true,
     }
 }
 

@@ -65,6 +65,8 @@ fn registrar(pools: u32, members: u32) -> Registrar {
             mapping: Mapping::Tcp,
             max_message: 65_455,
             identity: PeerIdentity::Anonymous,
+            local_addresses: Default::default(),
+            own_heartbeat: true,
         };
         registrar.handle_input(Input::Association(id, Event::Up(peer)), Time::ZERO);
     }

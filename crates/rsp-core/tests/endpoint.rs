@@ -118,6 +118,8 @@ impl Runner {
             mapping: Mapping::Tcp,
             max_message: 65_455,
             identity: PeerIdentity::Anonymous,
+            local_addresses: Default::default(),
+            own_heartbeat: true,
         };
         self.association(id, association::Event::Up(peer))
     }

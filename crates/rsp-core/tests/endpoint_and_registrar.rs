@@ -338,5 +338,7 @@ fn peer(of: Host, at: Host) -> Peer {
         mapping: Mapping::Tcp,
         max_message: 65_455,
         identity: PeerIdentity::Anonymous,
+        local_addresses: Default::default(),
+        own_heartbeat: true,
     }
 }

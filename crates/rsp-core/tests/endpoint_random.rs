@@ -400,6 +400,8 @@ fn peer(n: u8) -> Peer {
         mapping: Mapping::Tcp,
         max_message: 65_455,
         identity: PeerIdentity::Anonymous,
+        local_addresses: Default::default(),
+        own_heartbeat: true,
     }
 }
 

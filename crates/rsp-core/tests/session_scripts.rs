@@ -162,11 +162,12 @@ impl Runner for Script {
                 self.end = End::Pu(PuSession::new(settings, PuOptions { failover, hold_failover }, 0xabc));
                 self.pu(PuInput::Start);
             }
-            // pe [acks=BOOL]
+            // pe [acks=BOOL] [on=TRANSPORT]
             "pe" => {
                 let acks = args.key("acks")?.unwrap_or(true);
+                let peer = peer(args.key("on")?);
                 self.association = 1;
-                self.end = End::Pe(PeSession::new(settings, PeId(7), acks, AssociationId(1), &peer(), self.now));
+                self.end = End::Pe(PeSession::new(settings, PeId(7), acks, AssociationId(1), &peer, self.now));
             }
             // selected PE | selected none
             "selected" => {
@@ -181,7 +182,15 @@ impl Runner for Script {
                 let listed = args.next()?.parse()?;
                 self.pu(PuInput::Endpoint(FromEndpoint::Listed(listed)));
             }
-            "up" => self.event(Event::Up(peer())),
+            // up [on=tcp|sctp|sctp-udp]
+            "up" => {
+                let peer = peer(args.key("on")?);
+                self.event(Event::Up(peer));
+            }
+            "taken" => {
+                let bytes = args.next()?.parse()?;
+                self.session(SessionParameter::Taken { bytes });
+            }
             "lost" => {
                 let reason = match args.0.next_pos() {
                     Some("refused") => LostReason::Refused,
@@ -263,7 +272,7 @@ impl Runner for Script {
                 };
                 self.session(SessionParameter::Bye(reason));
             }
-            // send TEXT [ack=BOOL] [failover=BOOL] [answers=INDEX of a received message]
+            // send TEXT [repeat=N] [ack=BOOL] [failover=BOOL] [answers=INDEX of a received message] [stream=N] [unordered=BOOL]
             "send" => {
                 let data = args.next()?.to_owned();
                 let repeat: usize = args.key("repeat")?.unwrap_or(1);
@@ -273,6 +282,8 @@ impl Runner for Script {
                     failover: args.key("failover")?,
                     answers: answers.map(|index| self.received[index]),
                     ppid: 5,
+                    stream: args.key("stream")?.unwrap_or(0),
+                    unordered: args.key("unordered")?.unwrap_or(false),
                     ..Outgoing::from(Bytes::from(data.repeat(repeat)))
                 };
                 self.sends += 1;
@@ -324,13 +335,17 @@ impl Runner for Script {
     }
 }
 
-fn peer() -> Peer {
+/// A peer on this transport.
+fn peer(on: Option<String>) -> Peer {
+    let on = on.as_deref().unwrap_or("tcp");
     Peer {
         addresses: smallvec!["127.0.0.1:9".parse().expect("an address")],
         local: "127.0.0.1:8".parse().expect("an address"),
-        mapping: Mapping::Tcp,
+        mapping: if on == "tcp" { Mapping::Tcp } else { Mapping::Sctp },
         max_message: 65_519,
         identity: Default::default(),
+        local_addresses: Default::default(),
+        own_heartbeat: on != "sctp",
     }
 }
 
@@ -420,19 +435,31 @@ fn show_request(id: u64, request: &Request) -> String {
                 other => format!("{} {other:?}", other.name()),
             }
         }
-        Request::Send { ppid: ENVELOPE_PPID, data, token, .. } => {
+        Request::Send { ppid: ENVELOPE_PPID, data, token, stream, unordered } => {
             let (envelope, data) = Envelope::decode(data).expect("what we send is right");
             let Envelope { ack_wanted, resent, acknowledges, id, .. } = envelope;
             format!(
-                "envelope {} id={id} ack={ack_wanted} resent={resent} answers={acknowledges:?} (token {})",
+                "envelope {} id={id} ack={ack_wanted} resent={resent} answers={acknowledges:?} (token {}){}",
                 text(&data),
-                token.0
+                token.0,
+                place(*stream, *unordered)
             )
         }
-        Request::Send { data, token, .. } => format!("bare {} (token {})", text(data), token.0),
+        Request::Send { data, token, stream, unordered, .. } => {
+            format!("bare {} (token {}){}", text(data), token.0, place(*stream, *unordered))
+        }
         other => format!("{other:?}"),
     };
     format!("-> {id} {what}")
+}
+
+/// Where among the others a message goes, unless it is in order on stream 0.
+fn place(stream: u16, unordered: bool) -> String {
+    match (stream, unordered) {
+        (0, false) => String::new(),
+        (stream, false) => format!(" stream {stream}"),
+        (stream, true) => format!(" stream {stream} unordered"),
+    }
 }
 
 fn text(data: &Bytes) -> String {

@@ -275,6 +275,8 @@ fn peer(source: &mut Source<'_>) -> Peer {
             [source.below(6)],
         max_message: 65_455,
         identity: PeerIdentity::Anonymous,
+        local_addresses: Default::default(),
+        own_heartbeat: true,
     }
 }
 

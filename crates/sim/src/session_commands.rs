@@ -488,12 +488,15 @@ fn message(source: &mut Source<'_>) -> Message {
 }
 
 fn peer(source: &mut Source<'_>) -> Peer {
+    let mapping = [Mapping::Tcp, Mapping::Sctp, Mapping::PlainAsap][source.below(16).saturating_sub(13)];
     Peer {
         addresses: smallvec![([192, 0, 2, 1], 7000).into()],
         local: ([192, 0, 2, 2], 7000).into(),
-        mapping: [Mapping::Tcp, Mapping::Sctp, Mapping::PlainAsap][source.below(16).saturating_sub(13)],
+        mapping,
         max_message: 65_455,
         identity: PeerIdentity::Anonymous,
+        local_addresses: Default::default(),
+        own_heartbeat: mapping == Mapping::Tcp,
     }
 }
 

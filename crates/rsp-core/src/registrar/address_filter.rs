@@ -68,6 +68,8 @@ mod tests {
             mapping: Mapping::Tcp,
             max_message: 65_455,
             identity: PeerIdentity::Anonymous,
+            local_addresses: Default::default(),
+            own_heartbeat: true,
         }
     }
 

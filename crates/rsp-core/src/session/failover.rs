@@ -46,6 +46,7 @@ impl PuSession {
         match std::mem::take(&mut self.state) {
             State::Connecting(mut journey, _, target) | State::Greeting(mut journey, _, target) => {
                 self.timers.stop(Timer::HelloWait);
+                self.timers.stop(Timer::Watchdog);
                 self.event(SessionEvent::Unreachable(target.pe, cause));
                 self.effects.push_back(PuEffect::Endpoint(ToEndpoint::Report(target.pe)));
                 journey.tried.push(target.pe);
@@ -87,7 +88,7 @@ impl PuSession {
 
     /// The decision to leave a PE; the association is gone or going.
     fn depart(&mut self, from: Target, cause: Cause, report: bool, now: Time) {
-        for timer in [Timer::Probe, Timer::Drain, Timer::Hold] {
+        for timer in [Timer::Probe, Timer::Watchdog, Timer::Drain, Timer::Hold] {
             self.timers.stop(timer);
         }
         self.callback_sends = 0;

@@ -53,7 +53,12 @@ impl PuSession {
                     link.session(SessionParameter::HeartbeatAck(number));
                 }
             }
-            SessionParameter::HeartbeatAck(_) | SessionParameter::Taken { .. } => {}
+            SessionParameter::Taken { bytes } => {
+                if let Some(Err(what)) = self.link().map(|link| link.peer_took(bytes)) {
+                    self.broken(what, now);
+                }
+            }
+            SessionParameter::HeartbeatAck(_) => {}
             SessionParameter::Drain { milliseconds } => {
                 self.drain_asked(Duration::from_millis(milliseconds.into()), now)
             }
@@ -76,6 +81,7 @@ impl PuSession {
             link.greeted(hello);
             link.request(Request::Heartbeat(heartbeat));
         }
+        self.watch_peer(heartbeat, now);
         if matches!(self.state, State::Greeting(..)) {
             self.decided(now);
         }

@@ -10,6 +10,7 @@ use rsp_wire::asap;
 use rsp_wire::parameter::ErrorCause;
 use rsp_wire::session::{ENVELOPE_PPID, Envelope, Features, Hello, SessionParameter};
 
+use super::credit::Credit;
 use super::outbox::Pending;
 use super::{Message, Outgoing, Receipt};
 use crate::PPID_ASAP;
@@ -53,7 +54,9 @@ pub(super) struct Link {
     next_token: u64,
     next_control: u64,
     sent: BTreeMap<u64, (u64, usize)>,
-    in_flight: usize,
+    /// What `sent` counts.
+    undelivered: usize,
+    credit: Credit,
     /// Control messages the peer has not taken, by token, with their bytes.
     control: BTreeMap<u64, usize>,
     control_bytes: usize,
@@ -62,6 +65,14 @@ pub(super) struct Link {
     untaken: BTreeMap<u64, usize>,
     untaken_bytes: usize,
     acks: SmallVec<[u64; 2]>,
+    /// Streams are independent of each other, so that a message may overtake an earlier one.
+    has_streams: bool,
+    /// Our answer to HELLO, while the peer may not have it.
+    unheard_hello: Option<u64>,
+    /// A cookie went out on this association.
+    cookie_set: bool,
+    /// The transport does not notice a peer process that hangs: the session layer's heartbeat does.
+    pub(super) needs_heartbeat: bool,
 }
 
 impl Link {
@@ -77,7 +88,8 @@ impl Link {
             next_token: 1,
             next_control: 1,
             sent: BTreeMap::new(),
-            in_flight: 0,
+            undelivered: 0,
+            credit: Credit::default(),
             control: BTreeMap::new(),
             control_bytes: 0,
             peer_expects: 1,
@@ -85,12 +97,19 @@ impl Link {
             untaken: BTreeMap::new(),
             untaken_bytes: 0,
             acks: SmallVec::new(),
+            has_streams: false,
+            unheard_hello: None,
+            cookie_set: false,
+            needs_heartbeat: false,
         }
     }
 
     /// The association is up.
     pub(super) fn up(&mut self, peer: &Peer) {
         self.max_message = peer.max_message;
+        self.has_streams = peer.mapping == Mapping::Sctp;
+        self.credit.is_told = peer.mapping == Mapping::Sctp;
+        self.needs_heartbeat = !peer.own_heartbeat;
         if peer.mapping == Mapping::PlainAsap {
             self.greeting = Greeting::Plain;
         }
@@ -111,6 +130,9 @@ impl Link {
             next: self.expects,
         };
         self.session(SessionParameter::Hello(hello));
+        if answer {
+            self.unheard_hello = Some(CONTROL | (self.next_control - 1));
+        }
     }
 
     /// The peer said HELLO: its words hold from now on.
@@ -157,17 +179,23 @@ impl Link {
         }
     }
 
+    /// A cookie for the peer, which nothing said later overtakes.
+    pub(super) fn set_cookie(&mut self, cookie: Bytes) {
+        self.cookie_set = true;
+        self.control(&asap::Message::Cookie(asap::Cookie { cookie, unknown: Vec::new() }));
+    }
+
     /// Sends `pending` with this id if the peer's state and window allow it, and answers whether it did.
     pub(super) fn transmit(&mut self, id: u64, pending: &mut Pending, first_association: bool) -> bool {
         let outgoing = &pending.outgoing;
         let credit = credit(outgoing.data.len());
-        if self.in_flight > 0 && self.in_flight + credit > self.peer_window() {
+        let in_flight = self.in_flight();
+        if in_flight > 0 && in_flight + credit > self.peer_window() {
             return false;
         }
         let awaits_ack = outgoing.ack && self.has(Features::ACKS);
         let acknowledges = outgoing.answers.filter(|r| r.association == self.association).map(|r| r.id);
         let numbered = outgoing.ack || pending.resend || acknowledges.is_some() || self.peer_expects != id;
-        let decided = self.greeting != Greeting::Undecided;
         let envelope = match &self.greeting {
             Greeting::Plain => false,
             Greeting::Spoken(_) => awaits_ack || pending.resend || acknowledges.is_some() || self.peer_expects != id,
@@ -187,28 +215,57 @@ impl Link {
         } else {
             (outgoing.ppid, outgoing.data.clone())
         };
-        // Until HELLO is decided everything is ordered on stream 0, so that neither it nor a cookie is overtaken.
-        let (stream, unordered) = if decided { (outgoing.stream, outgoing.unordered) } else { (0, false) };
+        let (stream, unordered) = match self.keeps_its_place(acknowledges) {
+            true => (0, false),
+            false => (outgoing.stream, outgoing.unordered),
+        };
         let token = self.next_token;
         self.next_token += 1;
         self.requests.push(Request::Send { stream, ppid, unordered, token: Token(token), data });
         self.sent.insert(token, (id, credit));
-        self.in_flight += credit;
+        self.undelivered += credit;
+        self.credit.sent += credit as u64;
         self.peer_expects = self.peer_expects.max(id.saturating_add(1));
         pending.transmitted = true;
         pending.awaits_ack = awaits_ack;
         true
     }
 
-    /// The peer has taken a message: its id, if it was the application's.
+    /// Until HELLO is known to both everything is ordered on stream 0, so that neither it nor a cookie is overtaken; so is, later, an
+    /// acknowledgement behind a cookie.
+    fn keeps_its_place(&self, acknowledges: Option<u64>) -> bool {
+        self.greeting == Greeting::Undecided
+            || self.has_streams && (self.unheard_hello.is_some() || acknowledges.is_some() && self.cookie_set)
+    }
+
+    /// Application bytes the peer has not taken, as far as we know.
+    fn in_flight(&self) -> usize {
+        match self.greeting {
+            // Who says no TAKEN has only its transport's window.
+            Greeting::Plain => self.undelivered,
+            _ if self.credit.is_told => usize::try_from(self.credit.untaken()).unwrap_or(usize::MAX),
+            _ => self.undelivered,
+        }
+    }
+
+    /// The peer has a message: its id, if it was the application's.
     pub(super) fn delivered(&mut self, token: Token) -> Option<u64> {
+        self.unheard_hello.take_if(|hello| *hello == token.0);
         if let Some(len) = self.control.remove(&token.0) {
             self.control_bytes -= len;
             return None;
         }
         let (id, credit) = self.sent.remove(&token.0)?;
-        self.in_flight -= credit;
+        self.undelivered -= credit;
         Some(id)
+    }
+
+    /// TAKEN: the peer's application has taken so much since the association began.
+    ///
+    /// # Errors
+    /// It was never sent so much.
+    pub(super) fn peer_took(&mut self, bytes: u64) -> Result<(), String> {
+        self.credit.peer_took(bytes)
     }
 
     /// A message came in.
@@ -249,8 +306,11 @@ impl Link {
         data: Bytes,
     ) -> Received {
         let credit = credit(data.len());
-        // One message may exceed the window when nothing is untaken, and the peer may not have heard of our window yet.
-        if self.untaken_bytes > 0
+        // One message may exceed the window when nothing is untaken, and the peer may not have heard of our window yet. A plain peer on
+        // SCTP never does: the transport stops it.
+        let knows_windows = !self.credit.is_told || matches!(self.greeting, Greeting::Spoken(_));
+        if knows_windows
+            && self.untaken_bytes > 0
             && self.untaken_bytes + credit
                 > (self.settings.receive_window as usize).max(WINDOW_BEFORE_HELLO) + self.max_message
         {
@@ -304,6 +364,7 @@ impl Link {
         }
         if let Some(credit) = self.untaken.remove(&receipt.sequence) {
             self.untaken_bytes -= credit;
+            self.credit.taken += credit as u64;
             self.requests.push(Request::Taken { sequence: receipt.sequence });
         }
     }
@@ -315,10 +376,16 @@ impl Link {
         }
     }
 
-    /// What the transport is to do, acknowledgements gathered into one message.
+    /// What the transport is to do, acknowledgements gathered into one message, and with it how much was taken.
     pub(super) fn take_requests(&mut self) -> Vec<Request> {
         for ids in std::mem::take(&mut self.acks).chunks(MAX_ACKS) {
             self.session(SessionParameter::Ack(SmallVec::from_slice(ids)));
+        }
+        if matches!(self.greeting, Greeting::Spoken(_)) {
+            let writes = self.requests.iter().any(|request| matches!(request, Request::Send { .. }));
+            if let Some(bytes) = self.credit.tell(writes, self.settings.receive_window, self.max_message) {
+                self.session(SessionParameter::Taken { bytes });
+            }
         }
         std::mem::take(&mut self.requests)
     }

@@ -4,6 +4,7 @@
 //! A session has two ends, a machine each: [`PuSession`] at the pool user, which fails over, and [`PeSession`] at the pool element, which lives as long
 //! as one association. Both speak over a `link`, the session layer on one association.
 
+mod credit;
 mod drain;
 mod event;
 mod failover;
@@ -12,6 +13,7 @@ mod link;
 mod outbox;
 mod pe_session;
 mod pu_session;
+mod watchdog;
 
 use std::net::SocketAddr;
 
@@ -90,7 +92,7 @@ pub struct Receipt {
 pub enum Outcome {
     /// The peer's application acknowledged it, or answered it.
     Acknowledged(PeId),
-    /// The peer's transport has it and its application took it.
+    /// The peer's transport has it; over TCP that means that its application took it.
     Delivered(PeId),
     /// It was not delivered as far as we know, and will not be sent again.
     Returned(Outgoing, ReturnReason),

@@ -12,6 +12,7 @@ use rsp_wire::session::{ByeReason, Features, Hello, SessionParameter};
 
 use super::link::{Greeting, Link, Received, sendable};
 use super::outbox::{Outbox, Pending};
+use super::watchdog::{Verdict, Watchdog};
 use super::{Message, Outcome, Outgoing, Receipt, ReturnReason, SendId, SessionEvent};
 use crate::association::{AssociationId, Event, Heartbeat, LostReason, Peer, Request};
 use crate::config::SessionSettings;
@@ -102,6 +103,8 @@ pub struct PeSession {
     /// The PU has been asked to leave.
     draining: bool,
     closing: bool,
+    /// Where the transport does not watch the PU itself.
+    watchdog: Option<Watchdog>,
     timers: Timers<Timer>,
     effects: VecDeque<PeEffect>,
 }
@@ -118,6 +121,8 @@ enum State {
 enum Timer {
     /// `hello_wait`: a PU that stays silent is plain, if we have something to say.
     HelloWait,
+    /// The session layer's heartbeat, where the transport has none that the PU's process answers.
+    Watchdog,
     /// `drain_timeout`: we leave.
     Drain,
     /// `linger`: outcomes are no longer waited for.
@@ -149,6 +154,7 @@ impl PeSession {
             cookie_came: false,
             draining: false,
             closing: false,
+            watchdog: None,
             timers,
             effects: VecDeque::new(),
         }
@@ -163,6 +169,9 @@ impl PeSession {
         match event {
             Event::Up(_) | Event::Undelivered(_) => {}
             Event::Message { sequence, stream, ppid, unordered, data } => {
+                if let Some(watchdog) = &mut self.watchdog {
+                    watchdog.heard(now);
+                }
                 match self.link.receive(sequence, stream, ppid, unordered, data) {
                     Received::Control(message) => self.control(*message, now),
                     Received::Data(message, acknowledges) => self.data(message, acknowledges, now),
@@ -212,7 +221,12 @@ impl PeSession {
                 }
             }
             SessionParameter::Heartbeat(number) => self.link.session(SessionParameter::HeartbeatAck(number)),
-            SessionParameter::HeartbeatAck(_) | SessionParameter::Taken { .. } | SessionParameter::Drain { .. } => {}
+            SessionParameter::Taken { bytes } => {
+                if let Err(what) = self.link.peer_took(bytes) {
+                    self.broken(what);
+                }
+            }
+            SessionParameter::HeartbeatAck(_) | SessionParameter::Drain { .. } => {}
             SessionParameter::Bye(_) => {
                 self.link.request(Request::Close);
                 self.ended(PeEnd::Bye);
@@ -233,9 +247,34 @@ impl PeSession {
         self.link.hello(true, session_id, failover_count);
         self.link.greeted(hello);
         // The passive side is in no hurry: a client that was asleep finds its session again.
-        self.link.request(Request::Heartbeat(Heartbeat { interval, dead_after: self.settings.give_up }));
+        let dead_after = self.settings.give_up;
+        self.link.request(Request::Heartbeat(Heartbeat { interval, dead_after }));
+        if self.link.needs_heartbeat && self.link.has(Features::HEARTBEAT) {
+            let (watchdog, first) = Watchdog::new(interval, dead_after, now);
+            self.watchdog = Some(watchdog);
+            self.timers.set(Timer::Watchdog, first);
+        }
         self.effects.push_back(PeEffect::Greeted { session_id, failover_count });
         self.open(now);
+    }
+
+    fn watchdog_due(&mut self, due: Time, now: Time) {
+        let Some(verdict) = self.watchdog.as_mut().map(|watchdog| watchdog.look(due, now)) else { return };
+        let next = match verdict {
+            Verdict::Dead => {
+                self.link.request(Request::Abort);
+                return self.ended(PeEnd::Lost(LostReason::HeartbeatMissed));
+            }
+            Verdict::Wait(next) | Verdict::Ask(next) => next,
+            Verdict::Overslept(next) => {
+                self.event(SessionEvent::Paused);
+                next
+            }
+        };
+        if !matches!(verdict, Verdict::Wait(_)) {
+            self.link.session(SessionParameter::Heartbeat(now.as_micros()));
+        }
+        self.timers.set(Timer::Watchdog, next);
     }
 
     /// The kind of peer is decided.
@@ -372,9 +411,7 @@ impl Machine for PeSession {
             PeInput::Send(send, outgoing) => self.send(send, outgoing),
             PeInput::Taken(receipt) => self.link.taken(receipt),
             PeInput::Acknowledge(receipt) => self.link.acknowledge(receipt),
-            PeInput::SetCookie(cookie) => {
-                self.link.control(&asap::Message::Cookie(asap::Cookie { cookie, unknown: Vec::new() }));
-            }
+            PeInput::SetCookie(cookie) => self.link.set_cookie(cookie),
             PeInput::Drain(time) => {
                 self.timers.set(Timer::Drain, now + time);
                 self.ask_to_leave(now);
@@ -395,8 +432,9 @@ impl Machine for PeSession {
     }
 
     fn handle_timeout(&mut self, now: Time) {
-        while let Some((_, timer)) = self.timers.pop_due(now) {
+        while let Some((due, timer)) = self.timers.pop_due(now) {
             match timer {
+                Timer::Watchdog => self.watchdog_due(due, now),
                 Timer::HelloWait => self.open(now),
                 Timer::Drain => self.bye(ByeReason::Drained, PeEnd::Closed),
                 Timer::Linger => self.bye(ByeReason::Closed, PeEnd::Closed),

@@ -15,10 +15,11 @@ use rsp_wire::{PeId, asap};
 use super::failover::Journey;
 use super::link::{Greeting, Link, Received, sendable};
 use super::outbox::{Outbox, Pending};
+use super::watchdog::{Verdict, Watchdog};
 use super::{
     Cause, Message, Outcome, Outgoing, Receipt, ReturnReason, SelectFailure, SendId, SessionError, SessionEvent, Target,
 };
-use crate::association::{self, AssociationId, LostReason, Request};
+use crate::association::{self, AssociationId, Heartbeat, LostReason, Request};
 use crate::config::SessionSettings;
 
 /// What the application chose when it opened the session.
@@ -149,6 +150,8 @@ pub struct PuSession {
     /// This PE asked us to leave: it gets no new requests.
     pub(super) draining: bool,
     pub(super) watching: bool,
+    /// Where the transport does not watch the PE itself.
+    pub(super) watchdog: Option<Watchdog>,
     pub(super) closing: bool,
     pub(super) timers: Timers<Timer>,
     pub(super) effects: VecDeque<PuEffect>,
@@ -182,6 +185,8 @@ pub(super) enum State {
 pub(super) enum Timer {
     /// `hello_wait`: silence after HELLO means a plain peer.
     HelloWait,
+    /// The session layer's heartbeat, where the transport has none that the PE's process answers.
+    Watchdog,
     /// A PE the registrar no longer lists has not answered within a heartbeat interval.
     Probe,
     /// The next round over the pool's PEs.
@@ -214,6 +219,7 @@ impl PuSession {
             pool_speaks_hello: false,
             draining: false,
             watching: false,
+            watchdog: None,
             closing: false,
             timers: Timers::new(),
             effects: VecDeque::new(),
@@ -256,16 +262,13 @@ impl PuSession {
         if self.link().is_none_or(|link| link.association != id) {
             return;
         }
+        let own_heartbeat = self.link().is_some_and(|link| !link.needs_heartbeat);
         // Any word from the peer answers the question whether it lives.
-        let says_nothing = matches!(
-            event,
-            association::Event::Paused
-                | association::Event::Undelivered(_)
-                | association::Event::PathChange { .. }
-                | association::Event::RoundTripTime(_)
-        );
-        if !says_nothing {
+        if is_word_of(&event, own_heartbeat) {
             self.timers.stop(Timer::Probe);
+            if let Some(watchdog) = &mut self.watchdog {
+                watchdog.heard(now);
+            }
         }
         match event {
             association::Event::Up(peer) => self.up(&peer, now),
@@ -406,6 +409,40 @@ impl PuSession {
         matches!(self.state, State::Holding(..))
     }
 
+    /// From now on the PE is asked for signs of life, if nobody else does.
+    pub(super) fn watch_peer(&mut self, heartbeat: Heartbeat, now: Time) {
+        let asks = self.link().is_some_and(|link| link.needs_heartbeat && link.has(Features::HEARTBEAT));
+        self.watchdog = asks.then(|| {
+            let (watchdog, first) = Watchdog::new(heartbeat.interval, heartbeat.dead_after, now);
+            self.timers.set(Timer::Watchdog, first);
+            watchdog
+        });
+    }
+
+    fn watchdog_due(&mut self, due: Time, now: Time) {
+        let Some(verdict) = self.watchdog.as_mut().map(|watchdog| watchdog.look(due, now)) else { return };
+        let next = match verdict {
+            Verdict::Dead => {
+                if let Some(link) = self.link() {
+                    link.request(Request::Abort);
+                }
+                self.flush();
+                return self.lost(Cause::HeartbeatMissed, now);
+            }
+            Verdict::Wait(next) | Verdict::Ask(next) => next,
+            Verdict::Overslept(next) => {
+                self.event(SessionEvent::Paused);
+                next
+            }
+        };
+        if !matches!(verdict, Verdict::Wait(_))
+            && let Some(link) = self.link()
+        {
+            link.session(SessionParameter::Heartbeat(now.as_micros()));
+        }
+        self.timers.set(Timer::Watchdog, next);
+    }
+
     fn overslept(&mut self, timer: Timer, again: Duration, now: Time) {
         self.event(SessionEvent::Paused);
         self.timers.set(timer, now + again);
@@ -425,6 +462,8 @@ impl PuSession {
         self.next_association += 2;
         let features = Features::ACKS | Features::HEARTBEAT | Features::DRAIN;
         self.draining = false;
+        self.watchdog = None;
+        self.timers.stop(Timer::Watchdog);
         let mut link = Link::new(AssociationId(self.next_association), &self.settings, features);
         link.request(Request::Connect { protocol: target.protocol, to: target.addresses.clone() });
         self.state = State::Connecting(journey, link, target);
@@ -448,6 +487,15 @@ impl PuSession {
 
     pub(super) fn event(&mut self, event: SessionEvent) {
         self.effects.push_back(PuEffect::Event(event));
+    }
+}
+
+/// Whether the PE's process must have had a hand in it: where the transport does not watch that, its acknowledgements come from a kernel.
+fn is_word_of(event: &association::Event, own_heartbeat: bool) -> bool {
+    match event {
+        association::Event::Up(_) | association::Event::Message { .. } | association::Event::Lost(_) => true,
+        association::Event::Delivered(_) => own_heartbeat,
+        _ => false,
     }
 }
 
@@ -499,6 +547,7 @@ impl Machine for PuSession {
                     self.overslept(timer, self.settings.hello_wait, now)
                 }
                 Timer::Probe if now.since(due) > self.interval => self.overslept(timer, self.interval, now),
+                Timer::Watchdog => self.watchdog_due(due, now),
                 Timer::HelloWait => self.hello_unanswered(now),
                 Timer::Probe => self.unlisted_and_silent(now),
                 Timer::Retry => self.next_round(),

@@ -287,6 +287,8 @@ pub(crate) fn peer(arguments: &mut Arguments<'_>, from: Option<&str>, to: &str) 
         mapping,
         max_message: arguments.number("max_message")?.unwrap_or(65_455) as usize,
         identity: PeerIdentity::Anonymous,
+        local_addresses: Default::default(),
+        own_heartbeat: mapping == Mapping::Tcp,
     })
 }
 

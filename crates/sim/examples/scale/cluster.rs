@@ -303,6 +303,8 @@ fn peer(there: SocketAddr, here: SocketAddr) -> Peer {
         mapping: Mapping::Tcp,
         max_message: 65_000,
         identity: PeerIdentity::Anonymous,
+        local_addresses: Default::default(),
+        own_heartbeat: true,
     }
 }
 

@@ -218,6 +218,8 @@ fn translate(event: tcp_mapping::Event, local: SocketAddr, peer: SocketAddr) -> 
             },
             max_message: MAX_MESSAGE,
             identity: PeerIdentity::Anonymous,
+            local_addresses: Default::default(),
+            own_heartbeat: true,
         }),
         Message { sequence, stream, ppid, unordered, data } => {
             Event::Message { sequence, stream, ppid, unordered, data }

@@ -33,6 +33,8 @@ pub(super) fn peer(source: &mut Source<'_>) -> Peer {
         mapping: [Mapping::Tcp, Mapping::Sctp][source.below(2)],
         max_message: 65_455,
         identity: PeerIdentity::Anonymous,
+        local_addresses: Default::default(),
+        own_heartbeat: true,
     }
 }
 

@@ -153,6 +153,8 @@ fn of_transport(event: Event) -> association::Event {
             mapping: Mapping::Tcp,
             max_message: 65_455,
             identity: PeerIdentity::Anonymous,
+            local_addresses: Default::default(),
+            own_heartbeat: true,
         }),
         Event::Message { sequence, stream, ppid, unordered, data } => {
             association::Event::Message { sequence, stream, ppid, unordered, data: Bytes::clone(&data) }
