@@ -5,6 +5,7 @@
 //! - [`config`]: every timer, limit and default, with its value by profile
 //! - [`endpoint`]: a process towards its registrars: hunt, registration, resolution, cache, reports
 //! - [`handlespace`]: pools and their elements, as a registrar keeps them
+//! - [`offer`]: the mappings a pool element offers, and the pools it registers them in
 //! - [`session`]: both ends of a conversation that survives its server
 //! - [`policy`]: which element of a pool is chosen (RFC 5356), at the registrar and at the pool user
 //! - [`registrar`]: a registrar towards pool elements and pool users
@@ -13,6 +14,7 @@
 pub mod config;
 pub mod endpoint;
 pub mod handlespace;
+pub mod offer;
 mod paged;
 pub mod policy;
 mod rate;

@@ -11,14 +11,14 @@
 //! | `endpoint [profile=P] [registrars=a/b] [seed=N] [transports=tcp/sctp] [cached-pools=N] [cache-items=N] [control-bytes=N]` | a new endpoint; first line of each script |
 //! | `register R POOL pe=N [life=SECONDS] [policy=RR] [at=IP] [asap]` | `asap`: with an ASAP transport on the same address |
 //! | `update R [policy=P] [at=IP]`, `deregister R` | |
-//! | `resolve Q POOL [items=N] [fresh]`, `select Q POOL [avoid=N/N]`, `cancel Q` | |
+//! | `resolve Q POOL [items=N] [fresh]`, `select Q POOL [avoid=N/N] [offers=sctp/tcp]`, `cancel Q` | |
 //! | `watch POOL`, `unwatch POOL`, `report POOL N` | |
 //!
 //! | the registrars | |
 //! |---|---|
 //! | `up A`, `refuse A`, `lost A`, `accept A from=b`, `delivered A TOKEN`, `undelivered A TOKEN`, `pause A` | |
 //! | `granted A POOL N [warning]`, `rejected A POOL N [CAUSE]`, `removed A POOL N [CAUSE]` | answers to registrations and deregistrations |
-//! | `pool A POOL [pes=1/2] [policy=P/P] [updates]`, `unknown A POOL`, `refused A POOL CAUSE` | answers to resolutions, and updates |
+//! | `pool A POOL [pes=1/2] [policy=P/P] [over=tcp] [updates]`, `unknown A POOL`, `refused A POOL CAUSE` | answers to resolutions, and updates |
 //! | `keep-alive A POOL server=N [home] [pe=N]`, `error A CAUSE`, `raw A HEX`, `ppid A NUMBER` | |
 //! | `announce from=b server=N [tcp=b/c] [sctp=d]`, `garbage from=b HEX` | datagrams on the announcement channel |
 //!
@@ -39,6 +39,7 @@ use rsp_core::endpoint::{
     Command, Effect, Endpoint, Freshness, Input, Life, Pool, Register, RegistrarAddress, RegistrationId, Reply,
     RequestId,
 };
+use rsp_core::offer::Offer;
 use rsp_core::{PPID_ASAP, PPID_ENRP};
 use rsp_wire::asap::{self, Message};
 use rsp_wire::parameter::{
@@ -96,7 +97,9 @@ impl Runner {
         let registrars = names
             .split('/')
             .filter(|name| *name != "none")
-            .map(|name| RegistrarAddress::tcp(registrar(name)))
+            .flat_map(|name| {
+                settings.protocols.iter().map(|it| RegistrarAddress::over(*it, registrar(name))).collect::<Vec<_>>()
+            })
             .collect();
         self.endpoint = Endpoint::new(settings, registrars, arguments.key_or("seed", "1").parse()?);
         Ok(String::new())
@@ -251,7 +254,13 @@ impl goldenscript::Runner for Runner {
             "select" => {
                 let (request, pool) = (RequestId(a.number()?), a.word()?.into());
                 let avoid = a.key("avoid").map(numbers).transpose()?.unwrap_or_default();
-                self.command(Command::Select { request, pool, avoid: avoid.into_iter().map(PeId).collect() })?
+                let offer = |name| match name {
+                    "sctp" => Offer::Sctp,
+                    "tcp" => Offer::Tcp,
+                    _ => Offer::None,
+                };
+                let offers = a.key("offers").map(|names| names.split('/').map(offer).collect()).unwrap_or_default();
+                self.command(Command::Select { request, pool, avoid: avoid.into_iter().map(PeId).collect(), offers })?
             }
             "cancel" => self.command(Command::Cancel { request: RequestId(a.number()?) })?,
             "watch" => self.command(Command::Watch { pool: a.word()?.into() })?,
@@ -289,7 +298,18 @@ impl goldenscript::Runner for Runner {
                 let policies = policies(a.key_or("policy", "RR"))?;
                 let pes = a.key("pes").map(numbers).transpose()?.unwrap_or_default();
                 let each = policies.iter().chain(std::iter::repeat(&policies[policies.len() - 1]));
-                let pool_elements = pes.into_iter().zip(each).map(|(pe, policy)| element(pe, policy)).collect();
+                let over = match a.key("over") {
+                    Some("sctp") => Some(parameter::Protocol::Sctp),
+                    Some("tcp") => Some(parameter::Protocol::Tcp),
+                    _ => None,
+                };
+                let mut pool_elements: Vec<_> =
+                    pes.into_iter().zip(each).map(|(pe, policy)| element(pe, policy)).collect();
+                for element in &mut pool_elements {
+                    if let (Some(over), UserTransport::Ip(transport)) = (over, &mut element.user_transport) {
+                        (transport.protocol, transport.transport_use) = (over, TransportUse::DATA_PLUS_CONTROL);
+                    }
+                }
                 let policy = Some(policies[0].clone()).filter(|policy| *policy != Policy::RoundRobin);
                 let accept_updates = a.flag("updates");
                 let error = None;
@@ -378,8 +398,8 @@ fn shown(reply: &Reply) -> String {
             let stale = if resolution.stale { ", stale" } else { "" };
             format!("{} resolved: {}{stale}", request.0, shown_pool(&resolution.pool))
         }
-        Reply::Selected { request, result: Ok(pe) } => format!("{} selected {}", request.0, pe.id.0),
-        Reply::Resolved { request, result: Err(error) } | Reply::Selected { request, result: Err(error) } => {
+        Reply::Selected { request, pool, result: Ok(pe) } => format!("{} selected {} of {pool}", request.0, pe.id.0),
+        Reply::Resolved { request, result: Err(error) } | Reply::Selected { request, result: Err(error), .. } => {
             format!("{} failed: {error}", request.0)
         }
         Reply::PoolChanged { pool, gone } => {

@@ -239,7 +239,15 @@ impl World {
     }
 
     fn selected_by(&mut self, n: usize) -> Option<u32> {
-        self.command(n, Command::Select { request: RequestId(1), pool: pool(), avoid: Default::default() });
+        self.command(
+            n,
+            Command::Select {
+                request: RequestId(1),
+                pool: pool(),
+                avoid: Default::default(),
+                offers: Default::default(),
+            },
+        );
         match self.replies.last() {
             Some((_, Reply::Selected { result: Ok(pe), .. })) => Some(pe.id.0),
             _ => None,

@@ -147,7 +147,7 @@ impl World {
             Step::Select { pool: n, avoid } => {
                 let request = self.request();
                 let avoid = (0..avoid).map(|pe| PeId(pe.into())).collect();
-                self.command(Command::Select { request, pool: pool(n), avoid });
+                self.command(Command::Select { request, pool: pool(n), avoid, offers: Default::default() });
             }
             Step::Cancel(back) => {
                 let request = self.next_request.saturating_sub(back.into());

@@ -109,6 +109,7 @@ by_name!(
         max_reg_attempt,
         max_request_retransmit,
         hunt_parallel,
+        sctp_head_start,
         stale_cache_value,
         connect_timeout,
         failed_hold,

@@ -293,6 +293,8 @@ pub struct EndpointSettings {
     pub max_request_retransmit: u32,
     /// Associations tried at once by a hunt; SH1 of RFC 5352 §3.6 allows 3.
     pub hunt_parallel: usize,
+    /// A registrar that may be reached over SCTP and TCP is tried over SCTP for so long before TCP is tried beside it; at once if SCTP is refused.
+    pub sctp_head_start: Duration,
     /// stale.cache.value: a cached pool is used without asking for so long.
     pub stale_cache_value: Duration,
     /// Connecting to a registrar.
@@ -332,6 +334,7 @@ impl EndpointSettings {
             max_reg_attempt: 2,
             max_request_retransmit: 2,
             hunt_parallel: 3,
+            sctp_head_start: profile.ms(100, 250, 250, 50),
             stale_cache_value: profile.ms(5_000, 30_000, 30_000, 1_000),
             connect_timeout: profile.ms(1_000, 5_000, 5_000, 250),
             failed_hold: profile.ms(5_000, 30_000, 30_000, 1_000),

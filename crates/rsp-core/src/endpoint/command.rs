@@ -10,6 +10,7 @@ use rsp_wire::{PeId, PoolHandle};
 use smallvec::SmallVec;
 
 use crate::association::{self, AssociationId, Protocol};
+use crate::offer::Offer;
 
 /// What happens to an [`Endpoint`](super::Endpoint).
 #[derive(Debug, Clone)]
@@ -93,6 +94,9 @@ pub enum Command {
         pool: PoolHandle,
         /// Not these while there is another.
         avoid: SmallVec<[PeId; 4]>,
+        /// The mappings that will do; empty = any. If the pool's elements offer another one, they are looked for where they register their
+        /// further mappings, in this order.
+        offers: SmallVec<[Offer; 3]>,
     },
     /// Subscribes to a pool's changes: [`Reply::PoolChanged`](super::Reply::PoolChanged) now, if the pool is known, and with each news of it. Counted.
     Watch {
@@ -150,6 +154,11 @@ impl RegistrarAddress {
     /// A registrar that speaks the TCP mapping.
     pub fn tcp(address: SocketAddr) -> Self {
         RegistrarAddress { protocol: Protocol::Tcp, addresses: SmallVec::from_buf([address]) }
+    }
+
+    /// A registrar at one address, over this transport.
+    pub fn over(protocol: Protocol, address: SocketAddr) -> Self {
+        RegistrarAddress { protocol, addresses: SmallVec::from_buf([address]) }
     }
 
     /// The first address, which names it in errors and events.

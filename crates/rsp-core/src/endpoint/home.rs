@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The home registrar: adopted, lost, changed, and its associations. RFC 5352 §3.6 SH6, §3.7, §3.4 KA2.4.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use machine::Time;
 use rsp_wire::ServerId;
+use smallvec::SmallVec;
 
 use super::{AdoptCause, Endpoint, Event, Home, HuntCause};
 use crate::association::{self, AssociationId, LostReason, Peer, Request};
@@ -14,7 +15,8 @@ use crate::rate::Rate;
 #[derive(Debug)]
 pub(super) struct Association {
     pub(super) address: SocketAddr,
-    pub(super) local: SocketAddr,
+    /// All our addresses on it.
+    pub(super) local: SmallVec<[IpAddr; 1]>,
     pub(super) max_message: usize,
     /// Bytes of answers not yet delivered.
     pub(super) answers: usize,
@@ -26,7 +28,10 @@ impl Association {
         let address = peer.addresses.first().copied().unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
         Association {
             address,
-            local: peer.local,
+            local: match peer.local_addresses.is_empty() {
+                true => SmallVec::from_buf([peer.local.ip()]),
+                false => peer.local_addresses.clone(),
+            },
             max_message: peer.max_message,
             answers: 0,
             complaints: Rate::default(),

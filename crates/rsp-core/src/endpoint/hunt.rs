@@ -8,7 +8,7 @@ use machine::Time;
 use rsp_wire::ServerId;
 
 use super::home::{Association, HomeLink};
-use super::registrars::{Registrar, RegistrarKey};
+use super::registrars::{Registrar, RegistrarKey, Registrars};
 use super::timer::Timer;
 use super::{AdoptCause, Attempt, Endpoint, Event, Home, HuntCause};
 use crate::association::{AssociationId, LostReason, Peer, Request};
@@ -17,6 +17,8 @@ use crate::association::{AssociationId, LostReason, Peer, Request};
 #[derive(Debug)]
 pub(super) struct Hunt {
     t5: Duration,
+    /// SCTP has had its head start.
+    tcp_too: bool,
     connecting: BTreeMap<AssociationId, RegistrarKey>,
     /// Whom this round has tried.
     round: BTreeSet<RegistrarKey>,
@@ -34,9 +36,36 @@ impl Endpoint {
             return;
         }
         let t5 = self.settings.t5_server_hunt;
-        self.hunt = Some(Hunt { t5, connecting: BTreeMap::new(), round: BTreeSet::new(), tried: Vec::new(), count: 0 });
+        self.hunt = Some(Hunt {
+            t5,
+            tcp_too: false,
+            connecting: BTreeMap::new(),
+            round: BTreeSet::new(),
+            tried: Vec::new(),
+            count: 0,
+        });
         self.event(Event::HuntStarted { cause });
         self.timers.set(Timer::ServerHunt, now + t5);
+        if self.registrars.iter().any(|registrar| self.registrars.is_second_choice(registrar)) {
+            self.timers.set(Timer::HeadStart, now + self.settings.sctp_head_start);
+        }
+        self.hunt_more();
+    }
+
+    /// SCTP was preferred for long enough.
+    pub(super) fn head_start_over(&mut self) {
+        let Some(hunt) = &mut self.hunt else { return };
+        hunt.tcp_too = true;
+        // Where SCTP gets through to nobody it would keep all places until T5 expires.
+        let full = hunt.connecting.len() >= self.settings.hunt_parallel;
+        let silent: Vec<_> = hunt.connecting.iter().skip(1).map(|(id, key)| (*id, *key)).collect();
+        for (id, key) in silent.into_iter().filter(|_| full) {
+            if let Some(hunt) = &mut self.hunt {
+                hunt.connecting.remove(&id);
+            }
+            self.request(id, Request::Abort);
+            self.note_attempt(key, None);
+        }
         self.hunt_more();
     }
 
@@ -57,7 +86,15 @@ impl Endpoint {
         while hunt.connecting.len() < places {
             let round = &hunt.round;
             let is_home = |r: &Registrar| home.is_some_and(|home| r.address.addresses.contains(&home));
-            let Some(registrar) = self.registrars.next(|r| !round.contains(&r.key) && !is_home(r)) else { break };
+            let (tcp_too, connecting) = (hunt.tcp_too, &hunt.connecting);
+            // A registrar that may speak both is tried over SCTP first; over TCP when that has failed, or takes too long.
+            let waits = |all: &Registrars, r: &Registrar| {
+                let may_yet =
+                    |sctp: &Registrar| !round.contains(&sctp.key) || connecting.values().any(|key| *key == sctp.key);
+                !tcp_too && all.first_choice(r).is_some_and(may_yet)
+            };
+            let wanted = |all: &Registrars, r: &Registrar| !round.contains(&r.key) && !is_home(r) && !waits(all, r);
+            let Some(registrar) = self.registrars.next(wanted) else { break };
             let id = AssociationId(self.next_association);
             self.next_association += 2;
             hunt.round.insert(registrar.key);
@@ -122,6 +159,7 @@ impl Endpoint {
     /// Ends the hunt, and what it is opening.
     pub(super) fn end_hunt(&mut self) {
         self.timers.stop(Timer::ServerHunt);
+        self.timers.stop(Timer::HeadStart);
         if let Some(hunt) = self.hunt.take() {
             for id in hunt.connecting.into_keys() {
                 self.request(id, Request::Abort);

@@ -7,6 +7,7 @@
 mod cache;
 mod command;
 mod deregistration;
+mod elsewhere;
 mod event;
 mod home;
 mod hunt;
@@ -33,6 +34,7 @@ use rsp_wire::{PeId, PoolHandle};
 use crate::association::{AssociationId, Request};
 use crate::config::EndpointSettings;
 use cache::Pools;
+use elsewhere::Elsewhere;
 use home::{Association, HomeLink};
 use hunt::Hunt;
 use registrars::Registrars;
@@ -101,8 +103,9 @@ impl Endpoint {
             Command::Resolve { request, pool, items, freshness } => {
                 self.resolve(Waiter { request, wanted: Wanted::Items { items, freshness } }, &pool, now);
             }
-            Command::Select { request, pool, avoid } => {
-                self.resolve(Waiter { request, wanted: Wanted::One { avoid } }, &pool, now);
+            Command::Select { request, pool, avoid, offers } => {
+                let wanted = Wanted::One { avoid, elsewhere: Elsewhere::new(pool.clone(), offers) };
+                self.resolve(Waiter { request, wanted }, &pool, now);
             }
             Command::Watch { pool } => self.watch(&pool, now),
             Command::Unwatch { pool } => self.unwatch(&pool),
@@ -115,6 +118,7 @@ impl Endpoint {
         match timer {
             Timer::Outdate(key) => self.outdate(key),
             Timer::ServerHunt => self.server_hunt_expired(now),
+            Timer::HeadStart => self.head_start_over(),
             Timer::Registration(id) => self.registration_expired(id, now),
             Timer::Deregistration(id) => self.deregistration_expired(id, now),
             Timer::Reregistration(id) => self.reregister(id, now),

@@ -55,11 +55,30 @@ impl Registrars {
     }
 
     /// The next in turn that `wanted` agrees to. Going round, later calls give different ones.
-    pub(super) fn next(&mut self, wanted: impl Fn(&Registrar) -> bool) -> Option<&Registrar> {
+    pub(super) fn next(&mut self, wanted: impl Fn(&Self, &Registrar) -> bool) -> Option<&Registrar> {
         let n = self.list.len();
-        let at = (0..n).map(|i| (self.next + i) % n).find(|&i| wanted(&self.list[i]))?;
+        let at = (0..n).map(|i| (self.next + i) % n).find(|&i| wanted(self, &self.list[i]))?;
         self.next = at + 1;
         self.list.get(at)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Registrar> {
+        self.list.iter()
+    }
+
+    /// The same registrar over SCTP, if this is its address for TCP.
+    pub(super) fn first_choice(&self, registrar: &Registrar) -> Option<&Registrar> {
+        let is_tcp = registrar.address.protocol == Protocol::Tcp;
+        let is_it = |other: &&Registrar| {
+            let RegistrarAddress { protocol, addresses } = &other.address;
+            is_tcp && *protocol == Protocol::Sctp && addresses.contains(&registrar.address.first())
+        };
+        self.list.iter().find(is_it)
+    }
+
+    /// Whether SCTP is tried before it.
+    pub(super) fn is_second_choice(&self, registrar: &Registrar) -> bool {
+        self.first_choice(registrar).is_some()
     }
 
     fn find(&mut self, address: &RegistrarAddress) -> Option<&mut Registrar> {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use machine::Time;
 use rsp_wire::asap::{self, Message, RegistrationResponse};
 use rsp_wire::parameter::{
-    ErrorCause, OperationError, Policy, PoolElement, RegistrationLife, Transport, UserTransport,
+    ErrorCause, OperationError, Policy, PoolElement, Protocol, RegistrationLife, Transport, UserTransport,
 };
 use rsp_wire::{PeId, PoolHandle, ServerId};
+use smallvec::SmallVec;
 
 use super::timer::Timer;
 use super::{Endpoint, Event, HuntCause, Life, Register, RegisterError, RegistrationId, Reply};
@@ -145,7 +146,8 @@ impl Endpoint {
     /// R1 to R4. Without a home it waits for one.
     fn send_registration(&mut self, id: RegistrationId, now: Time) {
         let unit = self.settings.wire.life_unit;
-        let local = self.home.as_ref().and_then(|link| self.associations.get(&link.association)).map(|a| a.local.ip());
+        let local =
+            self.home.as_ref().and_then(|link| self.associations.get(&link.association)).map(|a| a.local.clone());
         let Some(registration) = self.registrations.get_mut(&id) else { return };
         let Some(local) = local else {
             registration.state = State::Waiting;
@@ -161,11 +163,11 @@ impl Endpoint {
                 home: ServerId::NONE,
                 life: life_on_the_wire(registration.life, unit),
                 user_transport: match &values.user_transport {
-                    UserTransport::Ip(transport) => UserTransport::Ip(with_local(transport, local)),
+                    UserTransport::Ip(transport) => UserTransport::Ip(with_local(transport, &local)),
                     opaque @ UserTransport::Opaque(_) => opaque.clone(),
                 },
                 policy: values.policy.clone(),
-                asap_transport: registration.asap_transport.as_ref().map(|transport| with_local(transport, local)),
+                asap_transport: registration.asap_transport.as_ref().map(|transport| with_local(transport, &local)),
                 unknown: Vec::new(),
             },
             unknown: Vec::new(),
@@ -378,14 +380,25 @@ fn life_on_the_wire(life: Life, unit: LifeUnit) -> RegistrationLife {
     RegistrationLife(i32::try_from(count).unwrap_or(i32::MAX))
 }
 
-/// An unspecified address becomes the one the registrar sees us at. `0.0.0.0` listens on no IPv6 address: it stays, and is refused.
-fn with_local(transport: &Transport, local: IpAddr) -> Transport {
-    let mut transport = transport.clone();
-    let is_reached = |address: &IpAddr| address.is_unspecified() && (address.is_ipv6() || local.is_ipv4());
-    for address in transport.addresses.iter_mut().filter(|address| is_reached(address)) {
-        *address = local;
+/// An unspecified address becomes those the registrar sees us at, of which SCTP may have several. `0.0.0.0` listens on no IPv6 address: if there
+/// is no other, it stays and is refused.
+//= https://www.rfc-editor.org/rfc/rfc5352#section-2.2.1
+//# Furthermore, the IP
+//# address(es) of the PE that is registered within the Pool Element
+//# parameter MUST be a subset of the IP address(es) used in the SCTP
+//# association, regardless of the registered transport protocol.
+fn with_local(transport: &Transport, local: &[IpAddr]) -> Transport {
+    let most = if transport.protocol == Protocol::Sctp { local.len() } else { 1 };
+    let mut addresses: SmallVec<[IpAddr; 1]> = SmallVec::new();
+    for address in &transport.addresses {
+        let reached = local.iter().filter(|it| address.is_unspecified() && (address.is_ipv6() || it.is_ipv4()));
+        let mut reached = reached.take(most).peekable();
+        match reached.peek() {
+            Some(_) => addresses.extend(reached.copied()),
+            None => addresses.push(*address),
+        }
     }
-    transport
+    Transport { addresses, ..transport.clone() }
 }
 
 #[cfg(test)]
@@ -399,6 +412,21 @@ mod tests {
         assert_eq!([10, 40, 41, 120, 620, 900].map(seconds), [5.0, 20.0, 21.0, 100.0, 600.0, 600.0]);
         assert_eq!(t4(Life::Infinite, max), max);
         assert_eq!(seconds(0), 0.5);
+    }
+
+    #[test]
+    fn an_unspecified_address_is_all_that_the_registrar_sees_us_at_on_sctp_and_the_first_on_tcp() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let local = [ip("192.0.2.1"), ip("2001:db8::1"), ip("198.51.100.1")];
+        let at = |protocol, address| {
+            let transport_use = rsp_wire::parameter::TransportUse::DATA_PLUS_CONTROL;
+            let addresses = [ip(address)].into_iter().collect();
+            with_local(&Transport { protocol, port: 7000, transport_use, addresses }, &local).addresses
+        };
+        assert_eq!(at(Protocol::Sctp, "::")[..], local);
+        assert_eq!(at(Protocol::Sctp, "0.0.0.0")[..], [local[0], local[2]]);
+        assert_eq!(at(Protocol::Tcp, "::")[..], local[..1]);
+        assert_eq!(at(Protocol::Sctp, "203.0.113.1")[..], [ip("203.0.113.1")]);
     }
 
     #[test]

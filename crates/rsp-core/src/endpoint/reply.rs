@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use rsp_wire::parameter::{OperationError, Policy, PoolElement};
 use rsp_wire::{PeId, PoolHandle, ServerId};
+use smallvec::SmallVec;
 
 use super::Event;
 use super::command::{RegistrationId, RequestId};
 use crate::association::{self, AssociationId, LostReason};
+use crate::offer::Offer;
 
 /// What an [`Endpoint`](super::Endpoint) wants done.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +71,8 @@ pub enum Reply {
     Selected {
         /// Which.
         request: RequestId,
+        /// The pool it was found in: the one asked for, or that of one of its elements' further mappings.
+        pool: PoolHandle,
         /// The PE.
         result: Result<Arc<PoolElement>, ResolveError>,
     },
@@ -197,6 +201,16 @@ pub enum ResolveError {
         /// The longest.
         max: usize,
     },
+    /// The pool's elements offer no mapping that will do.
+    #[error("the servers of pool {pool} offer {offered}, but {} is asked for", Offers(.wanted))]
+    NoMapping {
+        /// The pool.
+        pool: PoolHandle,
+        /// What they offer there.
+        offered: Offer,
+        /// What would do.
+        wanted: SmallVec<[Offer; 3]>,
+    },
     /// Too many requests, or too many pools in use at once.
     #[error("too many requests wait for an answer")]
     TooMany,
@@ -209,6 +223,17 @@ pub struct Attempt {
     pub address: SocketAddr,
     /// What went wrong; `None` = nothing came back.
     pub reason: Option<LostReason>,
+}
+
+struct Offers<'a>(&'a [Offer]);
+
+impl fmt::Display for Offers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, offer) in self.0.iter().enumerate() {
+            write!(f, "{}{offer}", if i == 0 { "" } else { " or " })?;
+        }
+        Ok(())
+    }
 }
 
 struct Tried<'a>(&'a [Attempt]);

@@ -10,6 +10,7 @@ use rsp_wire::{PeId, PoolHandle};
 use smallvec::SmallVec;
 
 use super::cache::{Entry, PoolKey};
+use super::elsewhere::Elsewhere;
 use super::timer::Timer;
 use super::{Endpoint, Event, Freshness, HuntCause, Pool, Reply, RequestId, Resolution, ResolveError};
 use crate::policy::Candidates;
@@ -35,7 +36,7 @@ pub(super) struct Waiter {
 #[derive(Debug)]
 pub(super) enum Wanted {
     Items { items: u32, freshness: Freshness },
-    One { avoid: SmallVec<[PeId; 4]> },
+    One { avoid: SmallVec<[PeId; 4]>, elsewhere: Elsewhere },
 }
 
 /// Requests that may wait at the same time.
@@ -86,7 +87,7 @@ impl Endpoint {
                 Wanted::Items { freshness: Freshness::Fresh, .. } => false,
                 Wanted::Items { items, .. } => entry.pool.complete || entry.asked >= *items,
                 // If all it knows are PEs that failed, the registrar may know better ones.
-                Wanted::One { avoid } => {
+                Wanted::One { avoid, .. } => {
                     state.subscribed
                         || entry.pool.elements.iter().any(|pe| self.is_good(&state.handle, pe.id, avoid, now))
                 }
@@ -264,7 +265,11 @@ impl Endpoint {
             self.reply(Reply::PoolChanged { pool: Arc::new(pool), gone: true });
         }
         for waiter in self.take_waiters(key) {
-            self.fail(waiter, ResolveError::UnknownPool { pool: handle.clone(), home });
+            match waiter.wanted.offered() {
+                // None of the elements registers this further mapping: perhaps the next one.
+                Some(offered) => self.select_elsewhere(waiter, offered, now),
+                None => self.fail(waiter, ResolveError::UnknownPool { pool: handle.clone(), home }),
+            }
         }
         self.pools.settle(key);
         self.watch_later(key, now);
@@ -297,11 +302,18 @@ impl Endpoint {
         self.pools.requests.remove(&waiter.request);
         let Waiter { request, wanted } = waiter;
         match wanted {
-            Wanted::One { avoid } => {
+            Wanted::One { avoid, elsewhere } => {
                 // An entry is never empty.
-                if let Some(pe) = self.choose(key, &avoid, now) {
-                    self.reply(Reply::Selected { request, result: Ok(pe) });
+                let Some(pe) = self.choose(key, &avoid, now) else { return };
+                if let Some(offered) = elsewhere.refuses(&pe) {
+                    return self.select_elsewhere(
+                        Waiter { request, wanted: Wanted::One { avoid, elsewhere } },
+                        offered,
+                        now,
+                    );
                 }
+                let Some(pool) = self.pools.get(key).map(|state| state.handle.clone()) else { return };
+                self.reply(Reply::Selected { request, pool, result: Ok(pe) });
             }
             Wanted::Items { items, .. } => {
                 let stale = !self.is_fresh_for(key, &Wanted::Items { items: 0, freshness: Freshness::Cached }, now);
@@ -320,11 +332,11 @@ impl Endpoint {
         }
     }
 
-    fn fail(&mut self, waiter: Waiter, error: ResolveError) {
+    pub(super) fn fail(&mut self, waiter: Waiter, error: ResolveError) {
         let Waiter { request, wanted } = waiter;
         self.pools.requests.remove(&request);
         self.reply(match wanted {
-            Wanted::One { .. } => Reply::Selected { request, result: Err(error) },
+            Wanted::One { elsewhere, .. } => Reply::Selected { request, pool: elsewhere.named, result: Err(error) },
             Wanted::Items { .. } => Reply::Resolved { request, result: Err(error) },
         });
     }

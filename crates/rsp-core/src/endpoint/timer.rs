@@ -12,6 +12,8 @@ pub(super) enum Timer {
     Outdate(RegistrarKey),
     /// T5-Serverhunt, 10 s, doubled at each expiry.
     ServerHunt,
+    /// `sctp_head_start`: registrars that may be reached over SCTP are tried over TCP as well. Ours.
+    HeadStart,
     /// T2-registration, 30 s.
     Registration(RegistrationId),
     /// T3-deregistration, 30 s.

@@ -256,7 +256,7 @@ impl UserProcess {
                 self.next_request += 1;
                 let request = RequestId(self.next_request);
                 self.requests.insert(request, number);
-                Command::Select { request, pool: pool(), avoid }
+                Command::Select { request, pool: pool(), avoid, offers: Default::default() }
             }
             ToEndpoint::Report(pe_id) => {
                 if let Some(session) = self.sessions.get_mut(&number) {
@@ -278,7 +278,7 @@ impl UserProcess {
 
     fn reply(&mut self, reply: Reply) {
         match reply {
-            Reply::Selected { request, result } => {
+            Reply::Selected { request, result, .. } => {
                 let Some(number) = self.requests.remove(&request) else { return };
                 let result = result.map(|element| (*element).clone()).map_err(failure);
                 self.inbox.push_back((number, FromEndpoint::Selected(result)));
