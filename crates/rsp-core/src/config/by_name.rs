@@ -56,6 +56,7 @@ by_name!(
         keep_alive_interval,
         keep_alive_timeout,
         connect_timeout,
+        sctp_head_start,
         conflict_probe_timeout,
         max_bad_pe_reports,
         bad_report_window,

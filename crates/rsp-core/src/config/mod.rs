@@ -111,6 +111,8 @@ pub struct RegistrarSettings {
     pub keep_alive_timeout: Duration,
     /// Connecting to a PE's ASAP transport.
     pub connect_timeout: Duration,
+    /// A registrar an administrator names is tried over SCTP for so long before TCP is tried beside it; at once if SCTP is refused.
+    pub sctp_head_start: Duration,
     /// A keep-alive to the old PE decides within this time whether its identifier is really taken: T2 / 2.
     pub conflict_probe_timeout: Duration,
     /// MAX-BAD-PE-REPORT: this many ENDPOINT_UNREACHABLE reports remove a PE.
@@ -205,6 +207,7 @@ impl RegistrarSettings {
             keep_alive_interval: profile.ms(5_000, 30_000, 5_000, 500),
             keep_alive_timeout: profile.ms(2_000, 5_000, 5_000, 500),
             connect_timeout: profile.ms(1_000, 5_000, 5_000, 250),
+            sctp_head_start: EndpointSettings::of(profile).sctp_head_start,
             conflict_probe_timeout: EndpointSettings::of(profile).t2_registration / 2,
             max_bad_pe_reports: 3,
             bad_report_window: profile.ms(60_000, 300_000, 60_000, 10_000),

@@ -206,6 +206,7 @@ impl Machine for Registrar {
                 Timer::Silence(association) => self.silence(association, now),
                 Timer::Startup => self.startup_due(now),
                 Timer::Heartbeat => self.heartbeat(now),
+                Timer::NamedPeers => self.connect_named_peers(now),
                 Timer::Peer(peer) => self.peer_due(peer, now),
                 Timer::Session(peer) => self.session_expired(peer),
                 Timer::Download(peer) => self.download_expired(peer, now),

@@ -158,9 +158,9 @@ impl Registrar {
         //# The ENRP server MUST also record the SCTP transport
         //# address from which it received the ASAP_REGISTRATION in the ASAP
         //# Transport parameter TLV inside the PE parameter of this PE.
-        if peer.mapping == Mapping::Sctp {
-            element.asap_transport = transport_of(peer);
-        } else if let Some(mut transport) = element.asap_transport.take() {
+        // Where it is reached need not be where it registers from: an association it opens has a port nobody listens on. What it says of itself counts,
+        // over SCTP too, as far as the addresses are its own.
+        if let Some(mut transport) = element.asap_transport.take() {
             let before = transport.clone();
             filter.apply(&mut transport);
             let usable = matches!(transport.protocol, Protocol::Sctp | Protocol::Tcp) && transport.port != 0;
@@ -170,7 +170,10 @@ impl Registrar {
             element.asap_transport = (usable && !transport.addresses.is_empty()).then_some(transport);
         }
         if element.asap_transport.is_none() {
-            element.asap_transport = shared_transport(element);
+            element.asap_transport = match peer.mapping {
+                Mapping::Sctp => transport_of(peer),
+                Mapping::Tcp | Mapping::PlainAsap => shared_transport(element),
+            };
         }
         Ok(warnings)
     }

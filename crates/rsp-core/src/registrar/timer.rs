@@ -21,6 +21,8 @@ pub(super) enum Timer {
     Startup,
     /// PEER-HEARTBEAT-CYCLE, RFC 5353 §4.2, 30 s.
     Heartbeat,
+    /// `sctp_head_start`: named peers that have not answered over SCTP are tried over TCP, too.
+    NamedPeers,
     /// MAX-TIME-LAST-HEARD, RFC 5353 §4.2, 61 s; then MAX-TIME-NO-RESPONSE, 5 s; then what a takeover waits for.
     Peer(ServerId),
     /// A peer that downloads has not asked for the next page within MAX-TIME-NO-RESPONSE, RFC 5353 §3.2.3.

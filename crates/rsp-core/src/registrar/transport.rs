@@ -5,7 +5,7 @@ use bytes::Bytes;
 use machine::Time;
 use rsp_wire::Dialect;
 use rsp_wire::asap::Message;
-use rsp_wire::parameter::{ErrorCause, OperationError};
+use rsp_wire::parameter::{ErrorCause, OperationError, Protocol, Transport};
 use smallvec::smallvec;
 
 use super::associations::{Sent, What};
@@ -102,7 +102,9 @@ impl Registrar {
 
     /// What an accepted association is for: the port that was connected to says so.
     fn channel_of(&self, peer: &Peer) -> Channel {
-        let is_enrp = self.enrp.transports.iter().any(|transport| transport.port == peer.local.port());
+        let protocol = if peer.mapping == Mapping::Sctp { Protocol::Sctp } else { Protocol::Tcp };
+        let is_this = |it: &Transport| it.protocol == protocol && it.port == peer.local.port();
+        let is_enrp = self.enrp.transports.iter().any(is_this);
         if is_enrp && peer.mapping != Mapping::PlainAsap { Channel::Enrp } else { Channel::Asap }
     }
 

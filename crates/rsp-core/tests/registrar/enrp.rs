@@ -231,7 +231,7 @@ fn without_heartbeats(mut effects: Effects) -> Effects {
     effects
 }
 
-/// `[reply] [checksum=0x8490] [at="tcp:192.0.2.2:9901"] [nowhere] [information=3]`
+/// `[reply] [checksum=0x8490] [at="tcp:192.0.2.2:9901 sctp:..."] [nowhere] [information=3]`
 fn presence(arguments: &mut Arguments<'_>, sender: ServerId) -> Result<Presence> {
     let reply_required = arguments.flag("reply");
     let checksum = arguments.number("checksum")?.map(|checksum| Checksum(checksum as u16));
@@ -245,8 +245,9 @@ fn presence(arguments: &mut Arguments<'_>, sender: ServerId) -> Result<Presence>
 }
 
 fn information(id: ServerId, at: &str) -> Result<ServerInformation> {
-    let transport = Transport { transport_use: TransportUse::DATA_ONLY, ..transport(at)? };
-    Ok(ServerInformation { id, transports: smallvec![transport], unknown: Vec::new() })
+    let data_only = |at| Ok(Transport { transport_use: TransportUse::DATA_ONLY, ..transport(at)? });
+    let transports = at.split(' ').map(data_only).collect::<Result<_>>()?;
+    Ok(ServerInformation { id, transports, unknown: Vec::new() })
 }
 
 /// `echo/7@2`, `echo/1..100@2`: PEs of a pool, and their home.

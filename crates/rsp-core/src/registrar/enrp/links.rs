@@ -5,12 +5,14 @@
 
 use machine::Time;
 use machine::association::Protocol;
-use rsp_wire::ServerId;
+use rsp_wire::{ServerId, parameter};
+use smallvec::SmallVec;
 
 use super::peers::{FormerPeer, Link, Peer, PeerState, Reached, StaticPeer};
 use crate::association::{AssociationId, Request};
 use crate::registrar::admission::{Action, may};
 use crate::registrar::event::{EndReason, Event, Refusal};
+use crate::registrar::timer::Timer;
 use crate::registrar::{Channel, Registrar};
 
 impl Registrar {
@@ -18,8 +20,8 @@ impl Registrar {
     pub(in crate::registrar) fn set_static_peers(&mut self, addresses: Vec<std::net::SocketAddr>, now: Time) {
         let known = std::mem::take(&mut self.enrp.static_peers);
         let renew = |address| {
-            let new = StaticPeer { address, is_this_one: false, failed: false };
-            known.iter().find(|peer| peer.address == address).copied().unwrap_or(new)
+            let before = known.iter().find(|peer| peer.address == address).cloned();
+            before.unwrap_or_else(|| StaticPeer::new(address))
         };
         self.enrp.static_peers = addresses.into_iter().map(renew).collect();
         if self.enrp.startup.has_begun() {
@@ -29,23 +31,52 @@ impl Registrar {
 
     /// Opens what is missing: to each named peer, and to each known one that has an address.
     pub(in crate::registrar) fn connect_peers(&mut self, now: Time) {
-        for place in 0..self.enrp.static_peers.len() {
-            let StaticPeer { address, is_this_one, .. } = self.enrp.static_peers[place];
-            let is_reached = self.enrp.peers.iter().any(|(_, peer)| {
-                let there = peer.reached.as_ref().is_some_and(|reached| reached.addresses.contains(&address));
-                there && peer.link.is_some()
-            });
-            if !is_this_one && !is_reached && self.associations.opened_to(Protocol::Tcp, address).is_none() {
-                let reached = Reached { protocol: Protocol::Tcp, addresses: [address].into_iter().collect() };
-                self.open_enrp(reached, now);
-            }
-        }
+        self.connect_named_peers(now);
         let unlinked = |(id, peer): (ServerId, &Peer)| peer.link.is_none().then_some(id);
         let unlinked: Vec<_> = self.enrp.peers.iter().filter_map(unlinked).collect();
         for id in unlinked {
             self.connect_peer(id, now);
         }
         self.try_former_peers(now);
+    }
+
+    /// The transports ENRP is spoken over here, in the order we prefer them.
+    pub(in crate::registrar) fn enrp_protocols(&self) -> SmallVec<[Protocol; 2]> {
+        let has = |it: &parameter::Protocol| self.enrp.transports.iter().any(|transport| transport.protocol == *it);
+        let sctp = has(&parameter::Protocol::Sctp).then_some(Protocol::Sctp);
+        let tcp = (sctp.is_none() || has(&parameter::Protocol::Tcp)).then_some(Protocol::Tcp);
+        sctp.into_iter().chain(tcp).collect()
+    }
+
+    /// Opens what is missing to the peers an administrator names. Over which transport they are reached nobody has told: SCTP goes first, and TCP
+    /// comes in when that fails or its head start is over.
+    pub(in crate::registrar) fn connect_named_peers(&mut self, now: Time) {
+        let protocols = self.enrp_protocols();
+        let head_start = self.settings.sctp_head_start;
+        for place in 0..self.enrp.static_peers.len() {
+            let StaticPeer { address, is_this_one, .. } = self.enrp.static_peers[place];
+            let is_reached = self.enrp.peers.iter().any(|(_, peer)| {
+                let there = peer.reached.as_ref().is_some_and(|reached| reached.addresses.contains(&address));
+                there && peer.link.is_some()
+            });
+            if is_this_one || is_reached {
+                continue;
+            }
+            let peer = &mut self.enrp.static_peers[place];
+            let until = *peer.tried_since.get_or_insert(now) + head_start;
+            let failed = peer.failed.clone();
+            let all_failed = peer.has_failed(&protocols);
+            for (choice, protocol) in protocols.iter().copied().enumerate() {
+                if failed.contains(&protocol) && !all_failed {
+                    continue;
+                }
+                if choice > 0 && now < until && !failed.contains(&protocols[choice - 1]) {
+                    self.timers.set(Timer::NamedPeers, until);
+                } else if self.associations.opened_to(protocol, address).is_none() {
+                    self.open_enrp(Reached { protocol, addresses: [address].into_iter().collect() }, now);
+                }
+            }
+        }
     }
 
     /// Knocks where registrars were that we believe to be dead.
@@ -99,7 +130,8 @@ impl Registrar {
             return;
         }
         if let Some(place) = self.static_peer_of(id) {
-            self.enrp.static_peers[place].failed = false;
+            self.enrp.static_peers[place].failed.clear();
+            self.enrp.static_peers[place].tried_since = None;
         }
         for (_, peer) in self.enrp.peers.iter_mut() {
             if let Some(link) = peer.link.as_mut().filter(|link| link.association == id) {
@@ -249,8 +281,16 @@ impl Registrar {
 
     /// An association is lost, which we have not ended. If it leads to a peer an administrator names, nobody answers there.
     pub(in crate::registrar) fn named_peer_failed(&mut self, id: AssociationId) {
-        if let Some(place) = self.static_peer_of(id) {
-            self.enrp.static_peers[place].failed = true;
+        let Some(place) = self.static_peer_of(id) else { return };
+        let Some((protocol, _)) = self.associations.destination(id) else { return };
+        let protocols = self.enrp_protocols();
+        let failed = &mut self.enrp.static_peers[place].failed;
+        if !failed.contains(&protocol) {
+            failed.push(protocol);
+            if !self.enrp.static_peers[place].has_failed(&protocols) {
+                // There is another transport, which need not wait any longer.
+                self.timers.set(Timer::NamedPeers, self.now);
+            }
         }
     }
 
@@ -299,8 +339,8 @@ impl Registrar {
             let pause = self.settings.enrp.max_time_last_heard;
             self.enrp.former_peers.push(FormerPeer { reached, next: self.now + pause, pause });
         }
-        self.timers.stop(crate::registrar::timer::Timer::Peer(id));
-        self.timers.stop(crate::registrar::timer::Timer::Download(id));
+        self.timers.stop(Timer::Peer(id));
+        self.timers.stop(Timer::Download(id));
         let its = self.associations.iter().filter(|(_, it)| it.registrar == id).map(|(id, _)| id).collect::<Vec<_>>();
         for association in its {
             self.to_end.push((association, EndReason::PeerDead));

@@ -155,13 +155,26 @@ impl Peers {
 }
 
 /// A peer an administrator names. Its identifier is unknown until it speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::registrar) struct StaticPeer {
     pub(in crate::registrar) address: SocketAddr,
     /// It is ourselves: the same list is given to all registrars.
     pub(in crate::registrar) is_this_one: bool,
-    /// The last attempt to connect has failed.
-    pub(in crate::registrar) failed: bool,
+    /// The transports over which the last attempt to connect has failed.
+    pub(in crate::registrar) failed: SmallVec<[association::Protocol; 2]>,
+    /// Since when it is being tried.
+    pub(in crate::registrar) tried_since: Option<Time>,
+}
+
+impl StaticPeer {
+    pub(in crate::registrar) fn new(address: SocketAddr) -> Self {
+        StaticPeer { address, is_this_one: false, failed: SmallVec::new(), tried_since: None }
+    }
+
+    /// Nobody answers there over any of these transports.
+    pub(in crate::registrar) fn has_failed(&self, over: &[association::Protocol]) -> bool {
+        over.iter().all(|protocol| self.failed.contains(protocol))
+    }
 }
 
 /// Where a peer was reached that is no longer on the list. It may only have been cut off from us, and nobody else may tell us of it again: it
@@ -174,15 +187,18 @@ pub(in crate::registrar) struct FormerPeer {
     pub(in crate::registrar) pause: Duration,
 }
 
-/// Where a peer is reached, by its Server Information: all transports of the first protocol we have.
-pub(in crate::registrar) fn reached(transports: &[Transport]) -> Option<Reached> {
+/// Where a peer is reached, by its Server Information: all transports of the first of these protocols it has.
+pub(in crate::registrar) fn reached(transports: &[Transport], over: &[association::Protocol]) -> Option<Reached> {
     let protocol_of = |transport: &Transport| match transport.protocol {
         Protocol::Sctp => Some(association::Protocol::Sctp),
         Protocol::Tcp => Some(association::Protocol::Tcp),
         Protocol::Dccp { .. } | Protocol::Udp | Protocol::UdpLite => None,
     };
     let usable = |transport: &&Transport| transport.port != 0 && !transport.addresses.is_empty();
-    let protocol = transports.iter().filter(usable).find_map(protocol_of)?;
+    let has = |protocol: &&association::Protocol| {
+        transports.iter().filter(usable).any(|it| protocol_of(it) == Some(**protocol))
+    };
+    let protocol = *over.iter().find(has)?;
     let same = transports.iter().filter(usable).filter(|transport| protocol_of(transport) == Some(protocol));
     let places = same.flat_map(|it| it.addresses.iter().map(|address| (address.to_canonical(), it.port).into()));
     Some(Reached { protocol, addresses: places.take(MOST_ADDRESSES).collect() })
@@ -231,13 +247,16 @@ mod tests {
         let places: Vec<SocketAddr> = ["192.0.2.1:1", "[2001:db8::1]:1"].map(|it| it.parse().unwrap()).to_vec();
         let tcp = transports(Protocol::Tcp, places.iter().copied());
         assert_eq!(tcp.iter().map(|it| it.addresses.len()).collect::<Vec<_>>(), [1, 1]);
-        let kept = reached(&tcp).unwrap();
+        let all = [association::Protocol::Sctp, association::Protocol::Tcp];
+        let kept = reached(&tcp, &all).unwrap();
         assert_eq!(kept.addresses[..], places[..]);
         assert_eq!(kept.transports(), tcp);
         let sctp = transports(Protocol::Sctp, places.iter().copied());
         assert_eq!(sctp.iter().map(|it| it.addresses.len()).collect::<Vec<_>>(), [2]);
-        assert_eq!(reached(&sctp).unwrap().transports(), sctp);
+        assert_eq!(reached(&sctp, &all).unwrap().transports(), sctp);
         let both = [&sctp[..], &tcp[..]].concat();
-        assert_eq!(reached(&both), reached(&sctp), "the first one");
+        assert_eq!(reached(&both, &all), reached(&sctp, &all), "the one we prefer");
+        assert_eq!(reached(&both, &all[1..]), reached(&tcp, &all), "the one we have");
+        assert_eq!(reached(&sctp, &all[1..]), None);
     }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use machine::Time;
 use rsp_wire::ServerId;
 use rsp_wire::enrp::Presence;
-use rsp_wire::parameter::{ServerInformation, Transport};
+use rsp_wire::parameter::{self, ServerInformation, Transport};
 use smallvec::SmallVec;
 
 use super::peers::{self, Peer, PeerState};
-use crate::association::AssociationId;
+use crate::association::{self, AssociationId, Mapping, Protocol};
 use crate::registrar::Registrar;
 use crate::registrar::event::{Event, Refusal};
 use crate::registrar::timer::Timer;
@@ -45,9 +45,9 @@ impl Registrar {
     //# "pe_checksum_pr0").
     /// Our own presence. Where we listen on all addresses, the one the peer sees is told.
     pub(in crate::registrar) fn own_presence(&self, reply_required: bool, over: Option<AssociationId>) -> Presence {
-        let seen = over.and_then(|id| self.peer(id)).map(|peer| peer.local.ip().to_canonical());
+        let over = over.and_then(|id| self.peer(id));
         let transports: SmallVec<[Transport; 1]> =
-            self.enrp.transports.iter().flat_map(|transport| self.concrete(transport, seen)).collect();
+            self.enrp.transports.iter().flat_map(|transport| self.concrete(transport, over)).collect();
         let information = ServerInformation { id: self.id, transports, unknown: Vec::new() };
         Presence {
             reply_required,
@@ -88,7 +88,7 @@ impl Registrar {
             return;
         }
         let reached = presence.server_information.filter(|information| information.id == sender);
-        let reached = reached.and_then(|information| peers::reached(&information.transports));
+        let reached = reached.and_then(|information| peers::reached(&information.transports, &self.enrp_protocols()));
         let source = from.ip().to_canonical();
         let Some(reached) = reached.filter(|reached| reached.addresses.iter().any(|it| it.ip() == source)) else {
             return self.refuse_hearsay(sender, Refusal::NoAddress);
@@ -129,8 +129,12 @@ impl Registrar {
             self.refuse(sender, Refusal::WrongIdentifier);
             return false;
         }
-        if let (Some(reached), Some(peer)) = (peers::reached(&information.transports), self.enrp.peers.get_mut(sender))
-        {
+        // What has carried us there once will do so again.
+        let link = self.link_of(sender).and_then(|link| self.peer(link));
+        let proven = link.map(|peer| if peer.mapping == Mapping::Sctp { Protocol::Sctp } else { Protocol::Tcp });
+        let over: SmallVec<[Protocol; 3]> = proven.into_iter().chain(self.enrp_protocols()).collect();
+        let reached = peers::reached(&information.transports, &over);
+        if let (Some(reached), Some(peer)) = (reached, self.enrp.peers.get_mut(sender)) {
             peer.reached = Some(reached);
         }
         true
@@ -245,12 +249,15 @@ impl Registrar {
     }
 
     /// A transport as peers may use it: one for each address, unless it is SCTP.
-    fn concrete(&self, transport: &Transport, seen: Option<IpAddr>) -> SmallVec<[Transport; 1]> {
+    fn concrete(&self, transport: &Transport, over: Option<&association::Peer>) -> SmallVec<[Transport; 1]> {
         if !transport.addresses.iter().all(IpAddr::is_unspecified) {
             return [transport.clone()].into_iter().collect();
         }
-        let addresses: Vec<IpAddr> = match seen {
-            Some(seen) => vec![seen],
+        let addresses: Vec<IpAddr> = match over {
+            Some(peer) if transport.protocol == parameter::Protocol::Sctp && !peer.local_addresses.is_empty() => {
+                peer.local_addresses.iter().map(IpAddr::to_canonical).collect()
+            }
+            Some(peer) => vec![peer.local.ip().to_canonical()],
             None => {
                 let ipv6_too = transport.addresses.iter().any(IpAddr::is_ipv6);
                 let of_the_link = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());

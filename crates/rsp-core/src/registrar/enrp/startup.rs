@@ -144,10 +144,11 @@ impl Registrar {
         //# Upon the reception of the ENRP_LIST_RESPONSE message from the mentor
         //# peer, the initiating server MUST use the server information carried
         //# in the message to initialize its own peer list.
+        let protocols = self.enrp_protocols();
         for server in response.servers {
             if server.id != ServerId::NONE
                 && server.id != self.id
-                && !self.learn_peer(server.id, peers::reached(&server.transports), now)
+                && !self.learn_peer(server.id, peers::reached(&server.transports, &protocols), now)
             {
                 break;
             }
@@ -233,7 +234,8 @@ impl Registrar {
 
     /// Nobody answers at any of the places named, and there are no others where a peer could come from.
     fn is_alone(&self) -> bool {
-        let nobody = self.enrp.static_peers.iter().all(|peer| peer.failed || peer.is_this_one);
+        let protocols = self.enrp_protocols();
+        let nobody = self.enrp.static_peers.iter().all(|peer| peer.has_failed(&protocols) || peer.is_this_one);
         nobody && !self.settings.multicast && self.enrp.peers.reachable().next().is_none()
     }
 
@@ -241,9 +243,12 @@ impl Registrar {
     fn is_first(&self) -> bool {
         let mut reachable = self.enrp.peers.reachable().peekable();
         let busy = &self.enrp.startup.busy;
+        let protocols = self.enrp_protocols();
+        let is_settled =
+            |peer: &peers::StaticPeer| peer.has_failed(&protocols) || peer.is_this_one || self.has_answered(peer);
         reachable.peek().is_some()
             && reachable.all(|peer| self.id < peer && busy.get(&peer).is_some_and(|(_, is_starting)| *is_starting))
-            && self.enrp.static_peers.iter().all(|peer| peer.failed || peer.is_this_one || self.has_answered(peer))
+            && self.enrp.static_peers.iter().all(is_settled)
     }
 
     fn has_answered(&self, named: &peers::StaticPeer) -> bool {
