@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
-use machine::association::{AssociationId, Event, LostReason, Mapping, Peer, Request, Token};
+use machine::association::{AssociationId, Event, LostReason, Mapping, PathState, Peer, Request, Token};
 use machine::{Machine, Output, Time};
 use rsp_core::PPID_ASAP;
 use rsp_core::config::{Profile, SessionSettings};
@@ -198,6 +198,15 @@ impl Runner for Script {
                     _ => LostReason::PeerClosed,
                 };
                 self.event(Event::Lost(reason));
+            }
+            // path ADDRESS unreachable|available
+            "path" => {
+                let address = args.next()?.parse()?;
+                let state = match args.next()? {
+                    "unreachable" => PathState::Unreachable,
+                    _ => PathState::Available,
+                };
+                self.event(Event::PathChange { address, state });
             }
             "paused" => self.event(Event::Paused),
             "delivered" => {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a session reports, as typed facts: log line, counter and dashboard row come from the same one.
 
+use std::net::SocketAddr;
+
 use rsp_wire::PeId;
 
 use super::Cause;
+use crate::association::PathState;
 
 /// A fact about a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +46,13 @@ pub enum SessionEvent {
     DrainAsked(PeId),
     /// The registrar no longer lists our PE; it is being asked.
     Probing(PeId),
+    /// A path to the peer changed; the association, and the session on it, go on.
+    PathChange {
+        /// The peer's address at its end.
+        address: SocketAddr,
+        /// What became of it.
+        state: PathState,
+    },
     /// We were asleep; nobody was declared dead.
     Paused,
     /// The peer acknowledged, or answered, what is not waiting for it; ignored.

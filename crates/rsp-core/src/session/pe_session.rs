@@ -187,7 +187,8 @@ impl PeSession {
                 }
             }
             Event::Paused => self.event(SessionEvent::Paused),
-            Event::PathChange { .. } | Event::RoundTripTime(_) => {}
+            Event::PathChange { address, state } => self.event(SessionEvent::PathChange { address, state }),
+            Event::RoundTripTime(_) => {}
             Event::Lost(reason) => self.ended(PeEnd::Lost(reason)),
         }
     }

@@ -290,7 +290,10 @@ impl PuSession {
             }
             association::Event::Undelivered(_) => {}
             association::Event::Paused => self.event(SessionEvent::Paused),
-            association::Event::PathChange { .. } | association::Event::RoundTripTime(_) => {}
+            association::Event::PathChange { address, state } => {
+                self.event(SessionEvent::PathChange { address, state });
+            }
+            association::Event::RoundTripTime(_) => {}
             association::Event::Lost(reason) => {
                 let cause =
                     if reason == LostReason::HeartbeatMissed { Cause::HeartbeatMissed } else { Cause::TransportLost };
