@@ -64,6 +64,11 @@ impl Associations {
         }
     }
 
+    /// One of them.
+    pub fn get(&self, id: AssociationId) -> Option<&Association> {
+        self.live.iter().find(|(live, _)| *live == id).map(|(_, association)| association)
+    }
+
     /// What happens next on any of them. Dropping the future loses nothing.
     pub async fn next(&mut self) -> (AssociationId, Event) {
         std::future::poll_fn(|cx| self.poll_next(cx)).await

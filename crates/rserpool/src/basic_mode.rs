@@ -33,9 +33,15 @@ impl PoolUser {
 
     async fn select(&self, pool: PoolHandle, avoid: SmallVec<[rsp_wire::PeId; 4]>) -> Result<PeHandle> {
         let (answer, is_answered) = oneshot::channel();
-        let ask = Ask::Select { pool: pool.clone(), avoid, answer: Box::new(move |result| drop(answer.send(result))) };
+        // Any mapping will do: the application connects by itself.
+        let ask = Ask::Select {
+            pool,
+            avoid,
+            offers: SmallVec::new(),
+            answer: Box::new(move |pool, result| drop(answer.send((pool, result)))),
+        };
         self.endpoint().ask(ask);
-        let element = is_answered.await.map_err(|_| Error::Closed)?.map_err(Error::resolve)?;
-        Ok(PeHandle::of_element(&pool, &element))
+        let (pool, element) = is_answered.await.map_err(|_| Error::Closed)?;
+        Ok(PeHandle::of_element(&pool, &*element.map_err(Error::resolve)?))
     }
 }

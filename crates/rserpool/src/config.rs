@@ -7,13 +7,20 @@ use std::path::{Path, PathBuf};
 use rsp_core::config::{EndpointSettings, Profile, SessionSettings};
 use serde::Deserialize;
 
-use crate::{Error, Result};
+use crate::{Error, Mapping, Result, Transport};
 
 /// What a [`PoolUser`](crate::PoolUser) and everything it makes works with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Registrars to ask, `host[:port]`, port 3863 if none is given.
     pub registrars: Vec<String>,
+    /// Over which transports registrars and pools are reached, and pool elements served.
+    pub transport: Transport,
+    /// UDP port of SCTP over UDP (RFC 6951) where it is not 9899.
+    pub encapsulation_port: Option<u16>,
+    /// The mappings sessions may use, in the order they are preferred where a pool's servers offer several (INITIALIZE of the service drafts);
+    /// empty = those of `transport`.
+    pub mappings: Vec<Mapping>,
     /// Whether registrars are also found by what they announce by multicast; `None`: only if `registrars` is empty.
     pub multicast: Option<bool>,
     /// Where they announce it; empty = the groups of the profile.
@@ -33,6 +40,9 @@ impl Config {
     pub fn of(profile: Profile) -> Self {
         Config {
             registrars: Vec::new(),
+            transport: Transport::default(),
+            encapsulation_port: None,
+            mappings: Vec::new(),
             multicast: None,
             multicast_groups: Vec::new(),
             multicast_interface: None,
@@ -71,6 +81,24 @@ impl Config {
         config.registrars = match variable("RSERPOOL_REGISTRARS") {
             Some(list) => list.split(',').map(|r| r.trim().to_owned()).filter(|r| !r.is_empty()).collect(),
             None => file.registrars,
+        };
+        config.transport = match (variable("RSERPOOL_TRANSPORT"), file.transport) {
+            (Some(name), _) => name.parse().map_err(|e| Error::Config(format!("RSERPOOL_TRANSPORT: {e}")))?,
+            (None, Some(name)) => name.parse().map_err(|e: Error| in_file(e.to_string()))?,
+            (None, None) => Transport::default(),
+        };
+        config.encapsulation_port = match variable("RSERPOOL_ENCAPSULATION_PORT") {
+            Some(port) => Some(from_variable("RSERPOOL_ENCAPSULATION_PORT", &port, "a UDP port")?),
+            None => file.encapsulation_port,
+        };
+        config.mappings = match variable("RSERPOOL_MAPPINGS") {
+            Some(list) => list.split(',').map(|name| name.trim().parse()).collect::<Result<_>>()?,
+            None => file
+                .mappings
+                .iter()
+                .map(|name| name.parse())
+                .collect::<Result<_>>()
+                .map_err(|e| in_file(e.to_string()))?,
         };
         config.multicast = match variable("RSERPOOL_MULTICAST") {
             Some(yes_or_no) => Some(from_variable("RSERPOOL_MULTICAST", &yes_or_no, "true or false")?),
@@ -115,6 +143,9 @@ impl Default for Config {
 struct File {
     profile: Option<String>,
     registrars: Vec<String>,
+    transport: Option<String>,
+    encapsulation_port: Option<u16>,
+    mappings: Vec<String>,
     multicast: Option<bool>,
     multicast_groups: Vec<SocketAddr>,
     multicast_interface: Option<String>,

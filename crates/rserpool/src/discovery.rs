@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use machine::association::Protocol;
 use net::{MulticastChannel, MulticastOptions};
 use rsp_core::endpoint::RegistrarAddress;
 
@@ -24,13 +25,16 @@ impl Discovery {
     //# If multicast capabilities are not used within the operational scope,
     //# each PU and PE MUST have a configured list of transport addresses of
     //# ENRP servers.
-    pub(crate) async fn of(config: &Config) -> Result<Self> {
+    pub(crate) async fn of(config: &Config, over: &[Protocol]) -> Result<Self> {
         let nothing_configured = config.registrars.is_empty();
         let on_this_host = [DEFAULT_REGISTRAR.to_owned()];
         let named = if nothing_configured { &on_this_host } else { config.registrars.as_slice() };
         let mut registrars = Vec::new();
         for registrar in named {
-            registrars.extend(lookup(registrar).await?.into_iter().map(RegistrarAddress::tcp));
+            // Over which of them it is reached nobody has told: the endpoint tries what is preferred first.
+            for address in lookup(registrar).await? {
+                registrars.extend(over.iter().map(|protocol| RegistrarAddress::over(*protocol, address)));
+            }
         }
         let channel = config.multicast.unwrap_or(nothing_configured).then(|| {
             let of_the_profile = config.profile.asap_groups();

@@ -11,6 +11,7 @@ use rsp_core::endpoint::{
     Command, Effect, Endpoint, Event, Freshness, Home, Input, Pool, Register, RegisterError, RegistrationId, Reply,
     RequestId, Resolution, ResolveError,
 };
+use rsp_core::offer::Offer;
 use rsp_core::session::SessionEvent;
 use rsp_wire::parameter::{OperationError, Policy, PoolElement, UserTransport};
 use rsp_wire::{PeId, PoolHandle};
@@ -22,6 +23,8 @@ use crate::discovery::{AnnouncementChannel, Discovery};
 use crate::task::{Wake, registrar_options, wake};
 
 type Answer<T> = Box<dyn FnOnce(Result<T, ResolveError>) + Send>;
+/// Called with the pool the element was found in.
+type Selected = Box<dyn FnOnce(PoolHandle, Result<Arc<PoolElement>, ResolveError>) + Send>;
 type News = Box<dyn FnMut(&Arc<Pool>, bool) -> bool + Send>;
 
 /// What the process asks its endpoint. Answers come through closures, so that whoever asks need not have a task of its own.
@@ -35,7 +38,8 @@ pub(crate) enum Ask {
     Select {
         pool: PoolHandle,
         avoid: SmallVec<[PeId; 4]>,
-        answer: Answer<Arc<PoolElement>>,
+        offers: SmallVec<[Offer; 3]>,
+        answer: Selected,
     },
     /// `news` is called with each news until it answers `false`.
     Watch {
@@ -131,7 +135,7 @@ struct Task {
     next_request: u64,
     next_accepted: u64,
     resolves: HashMap<RequestId, Answer<Resolution>>,
-    selects: HashMap<RequestId, Answer<Arc<PoolElement>>>,
+    selects: HashMap<RequestId, Selected>,
     watches: HashMap<PoolHandle, Vec<News>>,
     registrations: HashMap<RegistrationId, UnboundedSender<Registration>>,
 }
@@ -177,10 +181,10 @@ impl Task {
                 self.resolves.insert(request, answer);
                 self.command(Command::Resolve { request, pool, items, freshness });
             }
-            Ask::Select { pool, avoid, answer } => {
+            Ask::Select { pool, avoid, offers, answer } => {
                 let request = self.request();
                 self.selects.insert(request, answer);
-                self.command(Command::Select { request, pool, avoid });
+                self.command(Command::Select { request, pool, avoid, offers });
             }
             Ask::Watch { pool, news } => {
                 self.watches.entry(pool.clone()).or_default().push(news);
@@ -225,9 +229,9 @@ impl Task {
                     answer(result);
                 }
             }
-            Reply::Selected { request, result } => {
+            Reply::Selected { request, pool, result } => {
                 if let Some(answer) = self.selects.remove(&request) {
-                    answer(result);
+                    answer(pool, result);
                 }
             }
             Reply::PoolChanged { pool, gone } => {

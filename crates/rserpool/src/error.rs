@@ -2,6 +2,7 @@
 //! What can go wrong, and what to do about it.
 
 use rsp_core::endpoint::{RegisterError, ResolveError};
+use rsp_core::offer::Offer;
 use rsp_core::session::{SelectFailure, SessionError};
 use rsp_wire::PoolHandle;
 use rsp_wire::parameter::OperationError;
@@ -43,6 +44,9 @@ pub enum Error {
         /// Where.
         mapping: &'static str,
     },
+    /// The pool's servers offer no mapping that is allowed and available here.
+    #[error("{0}: allow one of theirs (`mappings`, `transport`), or connect to them yourself")]
+    NoMapping(String),
     /// A message is larger than the mapping carries; nothing was sent.
     #[error("{len} bytes are more than the {max} this session carries in one message")]
     TooLong {
@@ -96,6 +100,8 @@ impl Error {
             }
             ResolveError::Rejected { error, .. } => Error::Rejected(error),
             ResolveError::Timeout { .. } => Error::NoRegistrar(error.to_string()),
+            ResolveError::NoMapping { offered: Offer::None, .. } => NO_MAPPING,
+            ResolveError::NoMapping { .. } => Error::NoMapping(error.to_string()),
             other => Error::Config(other.to_string()),
         }
     }
@@ -115,9 +121,32 @@ impl Error {
             SessionError::Select(SelectFailure::UnknownPool(text)) => {
                 Error::UnknownPool { pool: pool.clone(), detail: text }
             }
+            SessionError::Select(SelectFailure::NoMapping(Offer::None, _)) | SessionError::NoMapping => NO_MAPPING,
+            SessionError::Select(SelectFailure::NoMapping(_, text)) => Error::NoMapping(text),
             SessionError::Select(SelectFailure::Other(text)) => Error::Config(text),
-            SessionError::NoMapping => Error::NotAvailable { feature: "a session", mapping: "NO_MAPPING" },
             SessionError::Failed(cause) => Error::Lost(cause.to_string()),
+        }
+    }
+}
+
+const NO_MAPPING: Error = Error::NotAvailable { feature: "a session", mapping: "NO_MAPPING" };
+
+impl From<net::NotAvailable> for Error {
+    fn from(error: net::NotAvailable) -> Self {
+        use machine::association::Mapping;
+        use net::Feature;
+        Error::NotAvailable {
+            feature: match error.feature {
+                Feature::Lifetime => "a lifetime of messages",
+                Feature::Paths => "path information",
+                Feature::MultiHoming => "more than one address",
+                Feature::AddIp => "adding and removing addresses",
+            },
+            mapping: match error.mapping {
+                Mapping::Sctp => "SCTP",
+                Mapping::Tcp => "TCP",
+                Mapping::PlainAsap => "plain ASAP",
+            },
         }
     }
 }

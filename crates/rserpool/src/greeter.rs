@@ -71,7 +71,7 @@ pub(crate) async fn greet(
 async fn first_word(association: &mut net::Association) -> Event {
     loop {
         match association.next().await {
-            Event::Paused => {}
+            Event::Paused | Event::PathChange { .. } | Event::RoundTripTime(_) => {}
             event => return event,
         }
     }

@@ -36,6 +36,7 @@ mod endpoint_task;
 mod error;
 mod greeter;
 mod handle;
+mod listeners;
 mod message;
 mod pe_session;
 mod policy;
@@ -43,6 +44,7 @@ mod pool_element;
 mod pool_user;
 mod session;
 mod task;
+mod transport;
 mod url;
 
 pub use config::Config;
@@ -56,18 +58,24 @@ pub use rsp_core::config::Profile;
 pub use rsp_core::session::{Cause, ReturnReason};
 pub use rsp_wire::{PeId, PoolHandle};
 pub use session::{Failover, Report, Session, SessionBuilder};
+pub use transport::Transport;
 pub use url::PoolUrl;
 
+pub use machine::association::PathState;
 pub use message::Outcome;
+pub use net::Path;
 pub use pool_user::Mapping;
 
-/// Opens a session with the default [`PoolUser`]: `"pool://echo"`, `"pool://registrar:3863/echo"` or just `"echo"`.
+/// Opens a session with the default [`PoolUser`]: `"pool://echo"`, `"pool://registrar:3863/echo"` or just `"echo"`, with `?transport=tcp` if it matters.
 ///
 /// # Errors
 /// What [`SessionBuilder::connect`] answers.
 pub async fn connect(pool: &str) -> Result<Session> {
     let url: PoolUrl = pool.parse()?;
     let mut builder = PoolUser::builder();
+    if let Some(transport) = url.transport {
+        builder = builder.transport(transport);
+    }
     for registrar in &url.registrars {
         builder = builder.registrar(registrar);
     }

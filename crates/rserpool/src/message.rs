@@ -3,12 +3,14 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use machine::association::PathState;
 use rsp_core::session::{Outcome as CoreOutcome, Receipt};
 use rsp_wire::PeId;
 use tokio::sync::oneshot;
@@ -127,7 +129,7 @@ impl From<Message> for Outgoing {
 pub enum Outcome {
     /// The application of this PE acknowledged it, or answered it.
     Acknowledged(PeId),
-    /// The transport of this PE delivered it and its application took it.
+    /// The transport of this PE has it; over TCP that means that its application took it.
     Delivered(PeId),
     /// It was not delivered as far as is known, and is not sent again.
     Returned(Outgoing, ReturnReason),
@@ -283,6 +285,8 @@ pub enum Notice {
     Drain,
     /// The session is leaving this server; an [`Item::Failover`] follows when it has found another.
     Leaving(PeId, Cause),
+    /// A path to the server changed, at the end with this address; the session goes on over the others.
+    Path(SocketAddr, PathState),
     /// A message came back and nobody was waiting for its outcome.
     Returned(Outgoing, ReturnReason),
 }

@@ -2,22 +2,25 @@
 //! A server in a pool.
 
 use std::future::Future;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use machine::association;
 use rsp_core::endpoint::{Life, Register, RegistrationId};
-use rsp_wire::parameter::{Protocol, Transport, TransportUse, UserTransport};
+use rsp_wire::parameter::UserTransport;
 use rsp_wire::{PeId, PoolHandle};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::endpoint_task::{Ask, Registration};
 use crate::greeter::{self, Role};
+use crate::listeners;
 use crate::pe_session::{PeSession, Sessions};
 use crate::pool_user::Mapping;
 use crate::task::accepting_options;
+use crate::transport::mapping_of;
 use crate::{Config, Error, PeHandle, Policy, PoolUser, Result};
 
 /// What is to be decided before a server joins a pool.
@@ -29,7 +32,7 @@ pub struct PoolElementBuilder {
     id: Option<PeId>,
     policy: Policy,
     listen: Option<String>,
-    mapping: Mapping,
+    mappings: Vec<Mapping>,
     advertise: Vec<SocketAddr>,
     life: Option<Duration>,
     acks: bool,
@@ -54,19 +57,32 @@ impl PoolElementBuilder {
         self
     }
 
-    /// Where to listen, e.g. `0.0.0.0:7000`; any free port of all IPv4 and IPv6 addresses if not given.
+    /// Where to listen, e.g. `0.0.0.0:7000`; any free port of all IPv4 and IPv6 addresses if not given. With SCTP there may be several addresses
+    /// with the same port, separated by commas. All mappings listen on the same port if that is free.
     pub fn listen(mut self, address: impl Into<String>) -> Self {
         self.listen = Some(address.into());
         self
     }
 
-    /// [`Mapping::Tcp`] (default): sessions. [`Mapping::None`]: the application speaks its own protocol at the [`advertised`](Self::advertise) address.
-    pub fn mapping(mut self, mapping: Mapping) -> Self {
-        self.mapping = mapping;
+    /// [`Mapping::Sctp`] or [`Mapping::Tcp`]: sessions; without a word SCTP if this process has it. [`Mapping::None`]: the application speaks its own
+    /// protocol at the [`advertised`](Self::advertise) address.
+    pub fn mapping(self, mapping: Mapping) -> Self {
+        self.mappings([mapping])
+    }
+
+    /// Offers several mappings: each is a registration of its own with the same PE identifier, the first in the pool itself, each further one in the pool
+    /// handle followed by `#sctp`, `#tcp` or `#none`, where pool users that need it find it.
+    pub fn mappings(mut self, mappings: impl IntoIterator<Item = Mapping>) -> Self {
+        self.mappings = Vec::new();
+        for mapping in mappings {
+            if !self.mappings.contains(&mapping) {
+                self.mappings.push(mapping);
+            }
+        }
         self
     }
 
-    /// Registers these addresses instead of the one listened on.
+    /// Registers these addresses instead of those listened on.
     pub fn advertise(mut self, addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
         self.advertise = addresses.into_iter().collect();
         self
@@ -95,29 +111,30 @@ impl PoolElementBuilder {
         };
         let settings = user.config().session.clone();
         let options = accepting_options(&settings);
-        let listener = listen(self.listen.as_deref(), options).await?;
-        let listening = listener.local_addr();
+        let preferred = user.config().endpoint.protocols.first().copied().unwrap_or(association::Protocol::Tcp);
+        let mappings = if self.mappings.is_empty() { vec![mapping_of(preferred)] } else { self.mappings };
+        let doors = listeners::open(&user, self.listen.as_deref(), &mappings, preferred, options).await?;
         let id = self.id.unwrap_or_else(|| PeId(user.random() as u32));
-        let (user_transport, asap_transport) = transports(self.mapping, listening, &self.advertise)?;
-        let addrs = if self.advertise.is_empty() { vec![listening] } else { self.advertise };
-
-        let registration = RegistrationId(user.random());
         let (news, mut registrations) = unbounded_channel();
-        let register = Register {
-            registration,
-            pool: self.pool.clone(),
-            pe_id: id,
-            life: Life::For(self.life.unwrap_or(user.config().endpoint.default_life)),
-            policy: self.policy.wire(),
-            user_transport,
-            asap_transport,
-        };
+        let mut registers = Vec::new();
+        for mapping in mappings.iter().copied() {
+            let (user_transport, asap_transport) = listeners::transports(mapping, &doors, &self.advertise)?;
+            registers.push(Register {
+                registration: RegistrationId(user.random()),
+                pool: if registers.is_empty() { self.pool.clone() } else { mapping.offer().pool(&self.pool) },
+                pe_id: id,
+                life: Life::For(self.life.unwrap_or(user.config().endpoint.default_life)),
+                policy: self.policy.wire(),
+                user_transport,
+                asap_transport,
+            });
+        }
         let (accepted, sessions) = mpsc::channel(BACKLOG);
         let (home, home_seen) = watch::channel(None);
-        let (gone, is_gone) = watch::channel(false);
+        let (gone, is_gone) = watch::channel(0);
         let pe = PoolElement {
-            handle: PeHandle { pool: self.pool, id, mapping: self.mapping, protocol: Some(Protocol::Tcp), addrs },
-            registration,
+            handle: handle_of(&self.pool, id, mappings[0], &registers[0].user_transport),
+            registrations: registers.iter().map(|register| register.registration).collect(),
             policy: Mutex::new(self.policy),
             user: user.clone(),
             accepted: tokio::sync::Mutex::new(sessions),
@@ -127,27 +144,33 @@ impl PoolElementBuilder {
             left: AtomicBool::new(false),
             stop: watch::channel(false).0,
         };
-        user.endpoint().ask(Ask::Register { register, news });
-        let door = Door {
-            listener,
-            accepted,
-            user: user.clone(),
-            options,
-            pool: pe.handle.pool.clone(),
-            pe: id,
-            acks: self.acks,
-            sessions: Arc::clone(&pe.sessions),
-            mapping: self.mapping,
-        };
-        tokio::spawn(door.open(pe.stop.subscribe()));
-        loop {
+        for listener in doors {
+            let door = Door {
+                serves: mappings.contains(&mapping_of(listener.protocol)),
+                listener: listener.listener,
+                accepted: accepted.clone(),
+                user: user.clone(),
+                options,
+                pool: pe.handle.pool.clone(),
+                pe: id,
+                acks: self.acks,
+                sessions: Arc::clone(&pe.sessions),
+            };
+            tokio::spawn(door.open(pe.stop.subscribe()));
+        }
+        let mut missing = registers.len();
+        for register in registers {
+            user.endpoint().ask(Ask::Register { register, news: news.clone() });
+        }
+        drop(news);
+        while missing > 0 {
             match registrations.recv().await.ok_or(Error::Closed)? {
                 Registration::Registered { home: at, warning } => {
                     if let Some(warning) = warning {
                         tracing::warn!(pool = %pe.handle.pool, pe = %id, ?warning, "the registrar changed the registration");
                     }
                     let _ = home.send(Some(at.address));
-                    break;
+                    missing -= 1;
                 }
                 Registration::Failed { error, ended: true } => return Err(Error::register(error)),
                 Registration::Failed { error, .. } => tracing::debug!(%error, "registration goes on"),
@@ -163,13 +186,15 @@ impl PoolElementBuilder {
 #[derive(Debug)]
 pub struct PoolElement {
     handle: PeHandle,
-    registration: RegistrationId,
+    /// One for each mapping.
+    registrations: Vec<RegistrationId>,
     policy: Mutex<Policy>,
     user: PoolUser,
     accepted: tokio::sync::Mutex<mpsc::Receiver<PeSession>>,
     sessions: Arc<Sessions>,
     home: watch::Receiver<Option<SocketAddr>>,
-    gone: watch::Receiver<bool>,
+    /// How many registrations are over.
+    gone: watch::Receiver<usize>,
     left: AtomicBool,
     stop: watch::Sender<bool>,
 }
@@ -183,7 +208,7 @@ impl PoolElement {
             id: None,
             policy: Policy::RoundRobin,
             listen: None,
-            mapping: Mapping::Tcp,
+            mappings: Vec::new(),
             advertise: Vec::new(),
             life: None,
             acks: false,
@@ -253,8 +278,10 @@ impl PoolElement {
         }
         *own = policy;
         drop(own);
-        let ask = Ask::Update { registration: self.registration, policy: Some(policy.wire()), user_transport: None };
-        self.user.endpoint().ask(ask);
+        for registration in self.registrations.iter().copied() {
+            let ask = Ask::Update { registration, policy: Some(policy.wire()), user_transport: None };
+            self.user.endpoint().ask(ask);
+        }
         Ok(())
     }
 
@@ -265,10 +292,12 @@ impl PoolElement {
     pub async fn drain(&self, time: Duration) -> Result<()> {
         if !self.left.swap(true, Ordering::Relaxed) {
             let sessions = Arc::clone(&self.sessions);
-            let (endpoint, registration) = (self.user.endpoint().clone(), self.registration);
+            let (endpoint, registrations) = (self.user.endpoint().clone(), self.registrations.clone());
             tokio::spawn(async move {
                 sessions.drain(time).await;
-                endpoint.ask(Ask::Deregister { registration });
+                for registration in registrations {
+                    endpoint.ask(Ask::Deregister { registration });
+                }
             });
         }
         let _ = tokio::time::timeout(time, self.sessions.empty()).await;
@@ -292,7 +321,8 @@ impl PoolElement {
     async fn deregistered(&self) {
         let bound = self.user.config().endpoint.t3_deregistration;
         // No answer in time: the registrar finds out by itself.
-        let _ = tokio::time::timeout(bound, self.gone.clone().wait_for(|gone| *gone)).await;
+        let all = self.registrations.len();
+        let _ = tokio::time::timeout(bound, self.gone.clone().wait_for(|gone| *gone >= all)).await;
     }
 
     /// Who this server is (the "opaque instance id" of the service drafts).
@@ -312,7 +342,9 @@ impl PoolElement {
 
     fn leave(&self) {
         if !self.left.swap(true, Ordering::Relaxed) {
-            self.user.endpoint().ask(Ask::Deregister { registration: self.registration });
+            for registration in self.registrations.iter().copied() {
+                self.user.endpoint().ask(Ask::Deregister { registration });
+            }
         }
     }
 }
@@ -328,16 +360,31 @@ impl Drop for PoolElement {
 async fn follow(
     mut news: UnboundedReceiver<Registration>,
     home: watch::Sender<Option<SocketAddr>>,
-    gone: watch::Sender<bool>,
+    gone: watch::Sender<usize>,
 ) {
     while let Some(news) = news.recv().await {
         match news {
             Registration::Registered { home: at, .. } => drop(home.send(Some(at.address))),
-            Registration::Failed { error, ended } => tracing::warn!(%error, ended, "registration failed"),
-            Registration::Deregistered => break,
+            Registration::Failed { error, ended } => {
+                tracing::warn!(%error, ended, "registration failed");
+                gone.send_modify(|gone| *gone += usize::from(ended));
+            }
+            Registration::Deregistered => gone.send_modify(|gone| *gone += 1),
         }
     }
-    let _ = gone.send(true);
+    // Its task is over: nothing more will become of them.
+    gone.send_modify(|gone| *gone = usize::MAX);
+}
+
+/// The PE as its first registration shows it.
+fn handle_of(pool: &PoolHandle, id: PeId, mapping: Mapping, user_transport: &UserTransport) -> PeHandle {
+    let (protocol, addrs) = match user_transport {
+        UserTransport::Ip(it) => {
+            (Some(it.protocol), it.addresses.iter().map(|ip| SocketAddr::new(*ip, it.port)).collect())
+        }
+        UserTransport::Opaque(_) => (None, Vec::new()),
+    };
+    PeHandle { pool: pool.clone(), id, mapping, protocol, addrs }
 }
 
 /// Accepts associations and finds out who they are from.
@@ -350,7 +397,8 @@ struct Door {
     pe: PeId,
     acks: bool,
     sessions: Arc<Sessions>,
-    mapping: Mapping,
+    /// For pool users, too; otherwise only registrars come this way.
+    serves: bool,
 }
 
 impl Door {
@@ -381,7 +429,7 @@ impl Door {
         match greeter::greet(association, settings.clone(), self.options, self.pe, self.acks, clock, transports).await {
             Role::Registrar { association, first } => self.user.endpoint().ask(Ask::Adopt { association, first }),
             Role::PoolUser { machine, associations, peer }
-                if self.mapping != Mapping::None && self.sessions.len() < settings.max_sessions =>
+                if self.serves && self.sessions.len() < settings.max_sessions =>
             {
                 let Some(address) = peer.addresses.first().copied() else { return };
                 let pool = self.pool.clone();
@@ -393,48 +441,6 @@ impl Door {
             Role::PoolUser { .. } | Role::Nobody => {}
         }
     }
-}
-
-fn transports(
-    mapping: Mapping,
-    listening: SocketAddr,
-    advertise: &[SocketAddr],
-) -> Result<(UserTransport, Option<Transport>)> {
-    let tcp = |address: SocketAddr, transport_use| Transport {
-        protocol: Protocol::Tcp,
-        port: address.port(),
-        transport_use,
-        addresses: smallvec::smallvec![address.ip()],
-    };
-    match (mapping, advertise) {
-        (Mapping::Tcp, []) => Ok((UserTransport::Ip(tcp(listening, TransportUse::DATA_PLUS_CONTROL)), None)),
-        (Mapping::Tcp, [one]) => Ok((UserTransport::Ip(tcp(*one, TransportUse::DATA_PLUS_CONTROL)), None)),
-        (Mapping::Tcp, _) => Err(Error::NotAvailable { feature: "more than one address", mapping: "TCP" }),
-        (Mapping::None, [one]) => {
-            let asap = tcp(listening, TransportUse::DATA_PLUS_CONTROL);
-            Ok((UserTransport::Ip(tcp(*one, TransportUse::DATA_ONLY)), Some(asap)))
-        }
-        (Mapping::None, _) => Err(Error::Config(
-            "NO_MAPPING registers the application's own address: give exactly one to advertise".to_owned(),
-        )),
-        (Mapping::Sctp, _) => Err(Error::NotAvailable { feature: "a pool element", mapping: "SCTP" }),
-    }
-}
-
-async fn listen(at: Option<&str>, options: net::Options) -> Result<net::Listener> {
-    let bind = |address| net::Listener::bind(address, options).map_err(|e| Error::Io(e.to_string()));
-    match at {
-        Some(at) => bind(address(at).await?),
-        // The registrar may be reached over either; a host without IPv6 has only the second.
-        None => bind((Ipv6Addr::UNSPECIFIED, 0).into()).or_else(|_| bind((Ipv4Addr::UNSPECIFIED, 0).into())),
-    }
-}
-
-async fn address(listen: &str) -> Result<SocketAddr> {
-    let wrong =
-        |e: String| Error::Config(format!("listen address \"{listen}\": {e}: give ADDRESS:PORT, e.g. 0.0.0.0:7000"));
-    let mut found = tokio::net::lookup_host(listen).await.map_err(|e| wrong(e.to_string()))?;
-    found.next().ok_or_else(|| wrong("no address".to_owned()))
 }
 
 /// Sessions that wait to be accepted.

@@ -2,20 +2,22 @@
 //! The process as a user of pools.
 
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use net::{Clock, Transports};
 use rsp_core::config::Profile;
 use rsp_core::endpoint::Freshness;
+use rsp_core::offer::Offer;
 use rsp_core::session::Target;
-use rsp_wire::parameter::{PoolElement as Element, Protocol, TransportUse, UserTransport};
+use rsp_wire::parameter::{PoolElement as Element, Protocol, UserTransport};
 use rsp_wire::{PeId, PoolHandle};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::discovery::Discovery;
 use crate::endpoint_task::{Ask, EndpointHandle};
 use crate::session::SessionBuilder;
-use crate::{Config, Error, Result};
+use crate::{Config, Error, Result, Transport};
 
 /// Asks registrars, keeps what they said, opens sessions. Cheap to clone; share one per process.
 #[derive(Debug, Clone)]
@@ -36,6 +38,7 @@ pub struct PoolUserBuilder {
     config: Option<Config>,
     profile: Option<Profile>,
     registrars: Vec<String>,
+    transport: Option<Transport>,
     multicast: Option<bool>,
 }
 
@@ -58,6 +61,12 @@ impl PoolUserBuilder {
         self
     }
 
+    /// Which transports to use, instead of those that environment or file name.
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
     /// Whether registrars are found by their announcements too; without a word, if none is named.
     pub fn multicast(mut self, multicast: bool) -> Self {
         self.multicast = Some(multicast);
@@ -67,7 +76,7 @@ impl PoolUserBuilder {
     /// Builds it. Registrars are contacted when they are first needed.
     ///
     /// # Errors
-    /// [`Error::Config`] for a bad configuration, or a registrar whose name has no address.
+    /// [`Error::Config`] for a bad configuration, a transport that is not there, or a registrar whose name has no address.
     pub async fn build(self) -> Result<PoolUser> {
         let mut config = match (self.config, self.profile) {
             (Some(config), Some(profile)) => config.with(profile),
@@ -80,10 +89,14 @@ impl PoolUserBuilder {
         if let Some(multicast) = self.multicast {
             config.multicast = Some(multicast);
         }
+        if let Some(transport) = self.transport {
+            config.transport = transport;
+        }
         let clock = Clock::new();
-        let transports = Transports::tcp();
-        let endpoint =
-            EndpointHandle::start(&config, Discovery::of(&config).await?, transports.clone(), random(), clock);
+        let transports = config.transport.start(config.encapsulation_port)?;
+        config.endpoint.protocols = config.transport.protocols(&transports);
+        let discovery = Discovery::of(&config, &config.endpoint.protocols).await?;
+        let endpoint = EndpointHandle::start(&config, discovery, transports.clone(), random(), clock);
         Ok(PoolUser(Arc::new(Inner { config, endpoint, transports, clock })))
     }
 }
@@ -143,6 +156,36 @@ impl Mapping {
             Mapping::Tcp => "TCP",
         }
     }
+
+    pub(crate) fn offer(self) -> Offer {
+        match self {
+            Mapping::None => Offer::None,
+            Mapping::Sctp => Offer::Sctp,
+            Mapping::Tcp => Offer::Tcp,
+        }
+    }
+
+    fn of(offer: Offer) -> Self {
+        match offer {
+            Offer::None => Mapping::None,
+            Offer::Sctp => Mapping::Sctp,
+            Offer::Tcp => Mapping::Tcp,
+        }
+    }
+}
+
+/// `none`, `sctp`, `tcp`
+impl FromStr for Mapping {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "none" | "no_mapping" => Ok(Mapping::None),
+            "sctp" => Ok(Mapping::Sctp),
+            "tcp" => Ok(Mapping::Tcp),
+            _ => Err(Error::Config(format!("unknown mapping \"{name}\": use sctp, tcp or none"))),
+        }
+    }
 }
 
 /// A server of a pool: who it is and where.
@@ -162,18 +205,13 @@ pub struct PeHandle {
 
 impl PeHandle {
     pub(crate) fn of_element(pool: &PoolHandle, element: &Element) -> Self {
-        let (mapping, protocol, addrs) = match &element.user_transport {
-            UserTransport::Opaque(_) => (Mapping::None, None, Vec::new()),
+        let (protocol, addrs) = match &element.user_transport {
+            UserTransport::Opaque(_) => (None, Vec::new()),
             UserTransport::Ip(t) => {
-                let mapping = match (t.transport_use, t.protocol) {
-                    (TransportUse::DATA_PLUS_CONTROL, Protocol::Sctp) => Mapping::Sctp,
-                    (TransportUse::DATA_PLUS_CONTROL, Protocol::Tcp) => Mapping::Tcp,
-                    _ => Mapping::None,
-                };
-                (mapping, Some(t.protocol), t.addresses.iter().map(|a| SocketAddr::new(*a, t.port)).collect())
+                (Some(t.protocol), t.addresses.iter().map(|a| SocketAddr::new(*a, t.port)).collect())
             }
         };
-        PeHandle { pool: pool.clone(), id: element.id, mapping, protocol, addrs }
+        PeHandle { pool: pool.clone(), id: element.id, mapping: Mapping::of(Offer::of(element)), protocol, addrs }
     }
 
     pub(crate) fn of_target(pool: &PoolHandle, target: &Target) -> Self {

@@ -9,11 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use machine::association::Request;
 use machine::{Machine, Output};
 use net::{Associations, Clock};
+use rsp_core::endpoint::{Pool, ResolveError};
+use rsp_core::offer::Offer;
 use rsp_core::session::{
     FromEndpoint, Outcome as CoreOutcome, PuEffect, PuInput, PuItem, PuOptions, PuSession, SelectFailure, SendId,
     SessionError, SessionEvent, Target, ToEndpoint,
 };
 use rsp_wire::PoolHandle;
+use rsp_wire::parameter::PoolElement;
+use smallvec::SmallVec;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
@@ -22,7 +26,8 @@ use crate::handle::{Command, Done, Handle};
 use crate::message::{Item, Message, Notice, Outgoing, Sent};
 use crate::pool_user::PeHandle;
 use crate::task::{Wake, session_options, wake};
-use crate::{Cause, Config, Error, PoolUser, Result};
+use crate::transport::mapping_of;
+use crate::{Cause, Config, Error, Mapping, Path, PoolUser, Result};
 
 /// Whether [`Session::force_failover`] reports the server as unreachable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,18 +103,36 @@ impl SessionBuilder {
         self
     }
 
+    /// The mappings this session may use, in the order they are preferred where the pool's servers offer several; without a word those of the configuration.
+    pub fn mappings(mut self, mappings: impl IntoIterator<Item = Mapping>) -> Self {
+        self.config.mappings = mappings.into_iter().collect();
+        self
+    }
+
     /// Connects to a server of the pool. Dropped early it undoes what it began.
     ///
     /// # Errors
     /// [`Error::NoRegistrar`], [`Error::UnknownPool`], [`Error::NoServer`] after each server was tried once.
     pub async fn connect(self) -> Result<Session> {
         let SessionBuilder { user, pool, config, options, callback } = self;
+        let offers = offers(&config);
+        if offers.is_empty() {
+            let mapping = config.mappings.first().map_or("TCP", |mapping| mapping.name());
+            return Err(Error::NotAvailable { feature: "a session of this process", mapping });
+        }
         let (commands, from_application) = unbounded_channel();
         let (to_application, items) = unbounded_channel();
         let (connected, is_connected) = oneshot::channel();
         let shared = Arc::new(Shared {
             pool: pool.clone(),
-            state: Mutex::new(State { target: None, failovers: 0, acks: false, end: None }),
+            state: Mutex::new(State {
+                target: None,
+                found_in: pool.clone(),
+                watched: Vec::new(),
+                failovers: 0,
+                acks: false,
+                end: None,
+            }),
         });
         let session_id = user.random();
         let handle = Handle::new(commands.clone(), config.session.send_window);
@@ -126,6 +149,7 @@ impl SessionBuilder {
             clock: user.clock(),
             streak: 0,
             endpoint: user.endpoint().clone(),
+            offers,
             commands,
             items: to_application,
             callback,
@@ -225,6 +249,16 @@ impl Session {
         &self.user
     }
 
+    /// The paths to the server, and what is known of each: round-trip time, retransmission timeout, path MTU.
+    ///
+    /// # Errors
+    /// [`Error::NotAvailable`] where the mapping does not say (seed 004 §5.2.3); [`Error::Closed`] during a failover, and once the session is over.
+    pub async fn paths(&self) -> Result<Vec<Path>> {
+        let (answer, is_answered) = oneshot::channel();
+        self.handle.own(PuCommand::Paths(answer))?;
+        is_answered.await.map_err(|_| Error::Closed)?
+    }
+
     /// Leaves the server now and goes on with another.
     ///
     /// # Errors
@@ -312,6 +346,9 @@ pub(crate) enum PuCommand {
     Close(oneshot::Sender<()>),
     Abandon,
     Endpoint(FromEndpoint),
+    /// A server was selected, in this pool: the session's, or that of a further mapping.
+    Selected(PoolHandle, Result<PoolElement, SelectFailure>),
+    Paths(oneshot::Sender<Result<Vec<Path>>>),
 }
 
 #[derive(Debug)]
@@ -330,6 +367,10 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     target: Option<Target>,
+    /// The pool its servers are looked up in: its own, or that of a further mapping they offer.
+    found_in: PoolHandle,
+    /// The pools whose changes are heard.
+    watched: Vec<PoolHandle>,
     failovers: u32,
     acks: bool,
     end: Option<Result<(), SessionError>>,
@@ -348,6 +389,7 @@ struct Task {
     clock: Clock,
     streak: u32,
     endpoint: EndpointHandle,
+    offers: SmallVec<[Offer; 3]>,
     commands: UnboundedSender<Command<PuCommand>>,
     items: UnboundedSender<Inbound>,
     callback: Option<Callback>,
@@ -400,6 +442,19 @@ impl Task {
             }
             Command::Own(PuCommand::Abandon) => self.input(PuInput::Abandon),
             Command::Own(PuCommand::Endpoint(news)) => self.input(PuInput::Endpoint(news)),
+            Command::Own(PuCommand::Selected(pool, result)) => {
+                if result.is_ok() {
+                    self.shared.lock().found_in = pool.clone();
+                    self.watch(pool);
+                }
+                self.input(PuInput::Endpoint(FromEndpoint::Selected(result)));
+            }
+            Command::Own(PuCommand::Paths(answer)) => {
+                let paths = self.machine.association().and_then(|id| self.associations.get(id));
+                let paths = paths.map_or(Err(Error::Closed), |association| association.paths().map_err(Error::from));
+                // Whoever asked may have gone.
+                let _ = answer.send(paths);
+            }
         }
     }
 
@@ -433,42 +488,61 @@ impl Task {
     fn ask_endpoint(&self, request: ToEndpoint) {
         let pool = self.shared.pool.clone();
         let commands = self.commands.clone();
-        let answer = move |news| commands.send(Command::Own(PuCommand::Endpoint(news))).is_ok();
-        self.endpoint.ask(match request {
-            ToEndpoint::Select { avoid } => Ask::Select {
+        match request {
+            ToEndpoint::Select { avoid } => self.endpoint.ask(Ask::Select {
                 pool,
                 avoid,
-                answer: Box::new(move |result| {
+                offers: self.offers.clone(),
+                answer: Box::new(move |found_in, result| {
                     let result = result.map(|element| (*element).clone()).map_err(|error| {
                         let text = error.to_string();
-                        match Error::resolve(error) {
-                            Error::NoRegistrar(_) => SelectFailure::NoRegistrar(text),
-                            Error::UnknownPool { .. } => SelectFailure::UnknownPool(text),
-                            _ => SelectFailure::Other(text),
+                        match error {
+                            ResolveError::NoMapping { offered, .. } => SelectFailure::NoMapping(offered, text),
+                            error => match Error::resolve(error) {
+                                Error::NoRegistrar(_) => SelectFailure::NoRegistrar(text),
+                                Error::UnknownPool { .. } => SelectFailure::UnknownPool(text),
+                                _ => SelectFailure::Other(text),
+                            },
                         }
                     });
-                    answer(FromEndpoint::Selected(result));
+                    // An error means that the session is over.
+                    let _ = commands.send(Command::Own(PuCommand::Selected(found_in, result)));
                 }),
-            },
-            ToEndpoint::Report(pe_id) => Ask::Report { pool, pe_id },
-            ToEndpoint::Watch => {
-                let shared = Arc::clone(&self.shared);
-                Ask::Watch {
-                    pool,
-                    news: Box::new(move |pool, gone| {
-                        let target = shared.lock().target.as_ref().map(|target| target.pe);
-                        match target {
-                            Some(pe) if !gone => {
-                                answer(FromEndpoint::Listed(!pool.complete || pool.elements.iter().any(|e| e.id == pe)))
-                            }
-                            _ => !shared_is_over(&shared),
-                        }
-                    }),
-                }
+            }),
+            ToEndpoint::Report(pe_id) => {
+                let pool = self.shared.lock().found_in.clone();
+                self.endpoint.ask(Ask::Report { pool, pe_id });
             }
+            ToEndpoint::Watch => self.watch(pool),
             // The watch ends when its receiver is gone.
-            ToEndpoint::Unwatch => return,
-        });
+            ToEndpoint::Unwatch => {}
+        }
+    }
+
+    /// Hears of the pool's changes from now on.
+    fn watch(&self, pool: PoolHandle) {
+        let mut state = self.shared.lock();
+        if state.watched.contains(&pool) {
+            return;
+        }
+        state.watched.push(pool.clone());
+        drop(state);
+        let shared = Arc::clone(&self.shared);
+        let commands = self.commands.clone();
+        let news = move |pool: &Arc<Pool>, gone: bool| {
+            let state = shared.lock();
+            let target = state.target.as_ref().filter(|_| state.found_in == pool.handle).map(|target| target.pe);
+            let is_over = state.end.is_some();
+            drop(state);
+            match target {
+                Some(pe) if !gone => {
+                    let listed = !pool.complete || pool.elements.iter().any(|e| e.id == pe);
+                    commands.send(Command::Own(PuCommand::Endpoint(FromEndpoint::Listed(listed)))).is_ok()
+                }
+                _ => !is_over,
+            }
+        };
+        self.endpoint.ask(Ask::Watch { pool, news: Box::new(news) });
     }
 
     fn deliver(&mut self, item: PuItem) {
@@ -521,6 +595,9 @@ impl Task {
             self.shared.lock().target = None;
             let _ = self.items.send(Inbound::Notice(Notice::Leaving(*from, *cause)));
         }
+        if let SessionEvent::PathChange { address, state } = event {
+            let _ = self.items.send(Inbound::Notice(Notice::Path(*address, *state)));
+        }
         log(event, &self.shared.pool, self.machine.session_id());
         self.endpoint.observe(event);
     }
@@ -536,8 +613,16 @@ impl Task {
     }
 }
 
-fn shared_is_over(shared: &Shared) -> bool {
-    shared.lock().end.is_some()
+/// The mappings a session may use: those allowed, as far as they are there.
+fn offers(config: &Config) -> SmallVec<[Offer; 3]> {
+    let available = config.endpoint.protocols.iter().map(|protocol| mapping_of(*protocol));
+    match config.mappings.is_empty() {
+        true => available.map(Mapping::offer).collect(),
+        false => {
+            let available: Vec<_> = available.collect();
+            config.mappings.iter().filter(|mapping| available.contains(mapping)).map(|it| it.offer()).collect()
+        }
+    }
 }
 
 /// One line per fact.
@@ -548,6 +633,9 @@ pub(crate) fn log(event: &SessionEvent, pool: &PoolHandle, session_id: u64) {
         }
         SessionEvent::FailedOver { from, to, cause, resending } => {
             tracing::info!(%pool, session_id, %from, %to, %cause, resending, "failed over");
+        }
+        SessionEvent::PathChange { address, state } => {
+            tracing::info!(%pool, session_id, %address, ?state, "a path changed; the session goes on");
         }
         SessionEvent::ProtocolError(what) => {
             tracing::warn!(%pool, session_id, what, "the peer broke the session's rules")

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `pool://[registrar[:port][,registrar..]/]HANDLE`
+//! `pool://[registrar[:port][,registrar..]/]HANDLE[?transport=auto|sctp|sctp-udp|tcp]`
 
 use std::str::FromStr;
 
 use rsp_wire::PoolHandle;
 
-use crate::{Error, Result};
+use crate::{Error, Result, Transport};
 
 /// Where a pool is: its handle, and the registrars to ask if not the configured ones.
 ///
@@ -16,6 +16,8 @@ pub struct PoolUrl {
     pub pool: PoolHandle,
     /// `host[:port]`; empty = as configured.
     pub registrars: Vec<String>,
+    /// Over which transports; `None` = as configured.
+    pub transport: Option<Transport>,
 }
 
 impl FromStr for PoolUrl {
@@ -23,14 +25,18 @@ impl FromStr for PoolUrl {
 
     fn from_str(text: &str) -> Result<Self> {
         let Some(rest) = text.strip_prefix("pool://").or_else(|| text.strip_prefix("pool:")) else {
-            return Ok(PoolUrl { pool: handle(text, text)?, registrars: Vec::new() });
+            return Ok(PoolUrl { pool: handle(text, text)?, registrars: Vec::new(), transport: None });
+        };
+        let (rest, transport) = match rest.rsplit_once("?transport=") {
+            Some((rest, name)) => (rest, Some(name.parse()?)),
+            None => (rest, None),
         };
         let (registrars, pool) = match rest.rsplit_once('/') {
             Some((registrars, pool)) => (registrars, pool),
             None => ("", rest),
         };
         let registrars = registrars.split(',').filter(|r| !r.is_empty()).map(str::to_owned).collect();
-        Ok(PoolUrl { pool: handle(pool, text)?, registrars })
+        Ok(PoolUrl { pool: handle(pool, text)?, registrars, transport })
     }
 }
 
@@ -70,11 +76,15 @@ mod tests {
         assert_eq!(url("pool:///echo"), url("pool:echo"));
         assert_eq!(url("pool://r1:3863,[::1]:3863/a%20b").registrars, ["r1:3863", "[::1]:3863"]);
         assert_eq!(url("pool://r/a%20%ff").pool, PoolHandle::new(&b"a \xff"[..]));
+        assert_eq!(url("pool://r/echo?transport=sctp-udp").transport, Some(Transport::SctpUdp));
+        assert_eq!(url("pool://echo?transport=tcp").pool, PoolHandle::from("echo"));
+        assert_eq!(url("pool://echo").transport, None);
     }
 
     #[test]
     fn a_bad_url_says_what_to_do() {
         assert!("pool://".parse::<PoolUrl>().unwrap_err().to_string().contains("pool://HANDLE"));
+        assert!("pool://echo?transport=x".parse::<PoolUrl>().unwrap_err().to_string().contains("sctp-udp"));
         assert!("a%2".parse::<PoolUrl>().unwrap_err().to_string().contains("two hexadecimal digits"));
     }
 }

@@ -24,6 +24,7 @@ use rsp_wire::PeId;
 use rsp_wire::parameter::{self, PoolElement, TransportUse, UserTransport};
 
 use crate::association::{AssociationId, Protocol};
+use crate::offer::Offer;
 
 pub use event::SessionEvent;
 pub use pe_session::{PeEffect, PeEnd, PeInput, PeItem, PeSession};
@@ -164,6 +165,9 @@ pub enum SelectFailure {
     /// The registrar does not know the pool.
     #[error("{0}")]
     UnknownPool(String),
+    /// The pool's elements offer this mapping, which will not do.
+    #[error("{1}")]
+    NoMapping(Offer, String),
     /// The registrar refused.
     #[error("{0}")]
     Other(String),

@@ -235,6 +235,14 @@ impl PuSession {
         }
     }
 
+    /// The association it is served over.
+    pub fn association(&self) -> Option<AssociationId> {
+        match &self.state {
+            State::Holding(link, _) | State::Open(link, _) => Some(link.association),
+            _ => None,
+        }
+    }
+
     /// Whether the PE offers upper layer acknowledgements; without them `ack` degrades to the transport's word.
     pub fn has_acks(&self) -> bool {
         matches!(&self.state, State::Holding(link, _) | State::Open(link, _) if link.has(Features::ACKS))

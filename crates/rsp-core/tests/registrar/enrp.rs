@@ -18,7 +18,6 @@ use rsp_wire::enrp::{
 use rsp_wire::parameter::{ErrorCause, PoolElement, ServerInformation, Transport, TransportUse};
 use rsp_wire::{Checksum, Dialect, PeId, ServerId};
 use sim::registrar_harness::{Effects, RegistrarHarness};
-use smallvec::smallvec;
 
 use crate::arguments::{Arguments, number, pool_handle, transport};
 use crate::script::{opened, peer};
