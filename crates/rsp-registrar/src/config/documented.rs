@@ -83,6 +83,9 @@ fn doc(name: &str) -> &'static str {
         "keep_alive_interval" => "Time between two keep-alives to the same pool element, spread by 50 % either way.",
         "keep_alive_timeout" => "A pool element that has not answered a keep-alive for so long is removed.",
         "connect_timeout" => "Time an association may take to come up, whoever opens it.",
+        "sctp_head_start" => {
+            "Another registrar named here is tried over SCTP for so long before TCP is tried beside it; at once if SCTP is refused."
+        }
         "conflict_probe_timeout" => {
             "When a second pool element claims an identifier, the first has so long to show that it is alive."
         }
