@@ -8,6 +8,7 @@
 mod association;
 mod associations;
 pub mod capture;
+mod choice;
 mod clock;
 mod event;
 mod interfaces;
@@ -23,6 +24,7 @@ mod transports;
 
 pub use association::Association;
 pub use associations::Associations;
+pub use choice::{NoTransport, TransportChoice};
 pub use clock::Clock;
 pub use interfaces::host_addresses;
 pub use listener::{BindError, Listener, ReservedPort};

@@ -84,7 +84,7 @@ impl Config {
         };
         config.transport = match (variable("RSERPOOL_TRANSPORT"), file.transport) {
             (Some(name), _) => name.parse().map_err(|e| Error::Config(format!("RSERPOOL_TRANSPORT: {e}")))?,
-            (None, Some(name)) => name.parse().map_err(|e: Error| in_file(e.to_string()))?,
+            (None, Some(name)) => name.parse().map_err(in_file)?,
             (None, None) => Transport::default(),
         };
         config.encapsulation_port = match variable("RSERPOOL_ENCAPSULATION_PORT") {

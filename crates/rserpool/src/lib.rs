@@ -44,7 +44,6 @@ mod pool_element;
 mod pool_user;
 mod session;
 mod task;
-mod transport;
 mod url;
 
 pub use config::Config;
@@ -58,7 +57,9 @@ pub use rsp_core::config::Profile;
 pub use rsp_core::session::{Cause, ReturnReason};
 pub use rsp_wire::{PeId, PoolHandle};
 pub use session::{Failover, Report, Session, SessionBuilder};
-pub use transport::Transport;
+
+/// Which transports a process uses.
+pub use net::TransportChoice as Transport;
 pub use url::PoolUrl;
 
 pub use machine::association::PathState;

@@ -19,8 +19,8 @@ use crate::greeter::{self, Role};
 use crate::listeners;
 use crate::pe_session::{PeSession, Sessions};
 use crate::pool_user::Mapping;
+use crate::pool_user::mapping_of;
 use crate::task::accepting_options;
-use crate::transport::mapping_of;
 use crate::{Config, Error, PeHandle, Policy, PoolUser, Result};
 
 /// What is to be decided before a server joins a pool.

@@ -93,7 +93,8 @@ impl PoolUserBuilder {
             config.transport = transport;
         }
         let clock = Clock::new();
-        let transports = config.transport.start(config.encapsulation_port)?;
+        let transports =
+            config.transport.start(config.encapsulation_port).map_err(|error| Error::Config(error.to_string()))?;
         config.endpoint.protocols = config.transport.protocols(&transports);
         let discovery = Discovery::of(&config, &config.endpoint.protocols).await?;
         let endpoint = EndpointHandle::start(&config, discovery, transports.clone(), random(), clock);
@@ -171,6 +172,14 @@ impl Mapping {
             Offer::Sctp => Mapping::Sctp,
             Offer::Tcp => Mapping::Tcp,
         }
+    }
+}
+
+/// The mapping that is carried by a transport.
+pub(crate) fn mapping_of(protocol: machine::association::Protocol) -> Mapping {
+    match protocol {
+        machine::association::Protocol::Sctp => Mapping::Sctp,
+        machine::association::Protocol::Tcp => Mapping::Tcp,
     }
 }
 

@@ -25,8 +25,8 @@ use crate::endpoint_task::{Ask, EndpointHandle};
 use crate::handle::{Command, Done, Handle};
 use crate::message::{Item, Message, Notice, Outgoing, Sent};
 use crate::pool_user::PeHandle;
+use crate::pool_user::mapping_of;
 use crate::task::{Wake, session_options, wake};
-use crate::transport::mapping_of;
 use crate::{Cause, Config, Error, Mapping, Path, PoolUser, Result};
 
 /// Whether [`Session::force_failover`] reports the server as unreachable.

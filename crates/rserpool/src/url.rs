@@ -28,7 +28,7 @@ impl FromStr for PoolUrl {
             return Ok(PoolUrl { pool: handle(text, text)?, registrars: Vec::new(), transport: None });
         };
         let (rest, transport) = match rest.rsplit_once("?transport=") {
-            Some((rest, name)) => (rest, Some(name.parse()?)),
+            Some((rest, name)) => (rest, Some(name.parse().map_err(Error::Config)?)),
             None => (rest, None),
         };
         let (registrars, pool) = match rest.rsplit_once('/') {

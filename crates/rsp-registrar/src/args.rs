@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
+use net::TransportChoice;
 use rsp_core::config::Profile;
 
 use crate::config::{Admin, Id};
@@ -25,7 +26,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", env = "RSERPOOL_PROFILE")]
     pub(crate) profile: Option<Profile>,
 
-    /// Where to serve ASAP over TCP; may be given several times; port 0 = any free one [default: all addresses, port 3863]
+    /// Over what to serve: auto (SCTP, the kernel's or else over UDP, and TCP), sctp (the kernel's), sctp-udp or tcp
+    #[arg(long, value_name = "NAME", env = "RSERPOOL_TRANSPORT")]
+    pub(crate) transport: Option<TransportChoice>,
+
+    /// UDP port of SCTP over UDP [default: 9899, or the SCTP port + 10000 if that is taken]
+    #[arg(long, value_name = "PORT", env = "RSERPOOL_ENCAPSULATION_PORT")]
+    pub(crate) encapsulation_port: Option<u16>,
+
+    /// Where to serve ASAP; may be given several times; port 0 = any free one [default: all addresses, port 3863]
     #[arg(long, value_name = "ADDR", env = "RSERPOOL_ASAP", value_delimiter = ',')]
     pub(crate) asap: Vec<SocketAddr>,
 

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 /// `{"asap":["127.0.0.1:34567"],"admin":"127.0.0.1:8650","enrp":["127.0.0.1:34568"],
-/// "id":"0x0a0b0c0d"}`; `"admin":null` if it is off.
+/// "id":"0x0a0b0c0d","transports":["sctp-udp","tcp"]}`; `"admin":null` if it is off.
 #[derive(Debug, Serialize)]
 pub(crate) struct Ready {
     /// Where ASAP is served.
@@ -18,6 +18,8 @@ pub(crate) struct Ready {
     pub(crate) enrp: Vec<SocketAddr>,
     /// The Server Identifier.
     pub(crate) id: String,
+    /// Over what: `sctp` or `sctp-udp`, `tcp`.
+    pub(crate) transports: Vec<&'static str>,
 }
 
 impl Ready {

@@ -8,18 +8,18 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use daemon::admin::{AdminServer, Readiness};
 use daemon::signals::StopSignals;
-use machine::association::Heartbeat;
-use net::{Options, ReservedPort, Transports};
-use rsp_core::config::RegistrarSettings;
+use machine::association::{Heartbeat, Protocol};
+use net::{Options, SctpBackend, Transports};
+use rsp_core::config::{Profile, RegistrarSettings};
 use rsp_core::registrar::{Input, Registrar};
 use rsp_wire::ServerId;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::admin::Served;
 use crate::args::Args;
 use crate::config::{Admin, Config, Id};
+use crate::listeners::{Served, Taken, Taker};
 use crate::multicast::Announcers;
 use crate::ready::Ready;
 use crate::shell::Shell;
@@ -40,25 +40,35 @@ pub(crate) fn run(config: Config, args: &Args) -> Result<()> {
 async fn serve(config: Config, args: &Args) -> Result<()> {
     let mut signals = StopSignals::catch().context("cannot catch signals")?;
     let options = options(&config.settings);
+    let transports = config.transport.start(config.encapsulation_port)?;
+    let protocols = config.transport.protocols(&transports);
     // All ports are taken first, so that one in use is reported at once, whatever the other registrars do.
-    let asap = listeners::asap(&config.asap, options)?;
-    let enrp = listeners::enrp(&config.enrp, &config.asap, options)?;
+    let taker = Taker { transports: &transports, protocols: &protocols, options };
+    let asap = taker.asap(&config.asap)?;
+    // RSPLIB's registrars know no TCP: where there is SCTP, ENRP has nothing else in its company.
+    let among_registrars = match config.profile == Profile::Rsplib && transports.sctp().is_some() {
+        true => &protocols[..1],
+        false => &protocols[..],
+    };
+    let enrp = Taker { protocols: among_registrars, ..taker }.enrp(&config.enrp, &config.asap)?;
+    let served: Ports = (asap.iter().map(Taken::served).collect(), enrp.iter().map(Taken::served).collect());
     let admin = match config.admin {
         Admin::Off => None,
         Admin::At(address) => Some(AdminServer::bind(address)?),
     };
     let mut ready = Ready {
-        asap: asap.iter().map(ReservedPort::local_addr).collect(),
+        asap: listeners::addresses(&served.0),
         admin: admin.as_ref().map(AdminServer::address),
-        enrp: enrp.iter().map(ReservedPort::local_addr).collect(),
+        enrp: listeners::addresses(&served.1),
         id: String::new(),
+        transports: names(&protocols, transports.sctp()),
     };
-    let shell = start(config.clone(), options, &ready).await?;
+    let shell = start(config.clone(), transports, options, &ready, served).await?;
     let readiness = Readiness::default();
     if let Some(admin) = admin {
         let (asker, questions) = mpsc::channel(MOST_QUESTIONS);
         tokio::task::spawn_local(Rc::clone(&shell).answer(questions));
-        let served = Served { asap: ready.asap.clone(), enrp: ready.enrp.clone() };
+        let served = admin::Served { asap: ready.asap.clone(), enrp: ready.enrp.clone() };
         admin.serve(admin::routes(asker, shell.news(), served), readiness.clone())?;
     }
     let peers = accept(&shell, enrp)?;
@@ -79,8 +89,8 @@ async fn serve(config: Config, args: &Args) -> Result<()> {
             serving = accept(&shell, asap)?;
             readiness.set(true);
             ready.id = shell.id().to_string();
-            let Ready { asap, admin, enrp, id } = &ready;
-            tracing::info!(%id, profile = %config.profile, ?asap, ?enrp, ?admin, "registrar ready");
+            let Ready { asap, admin, enrp, id, transports } = &ready;
+            tracing::info!(%id, profile = %config.profile, ?transports, ?asap, ?enrp, ?admin, "registrar ready");
             daemon::systemd::ready(&format!("serving ASAP on {asap:?}"));
             if args.announce_ready {
                 ready.announce();
@@ -100,27 +110,38 @@ async fn serve(config: Config, args: &Args) -> Result<()> {
 }
 
 /// The registrar with all it must know before it does anything.
-async fn start(config: Config, options: Options, ready: &Ready) -> Result<Rc<Shell>> {
+async fn start(
+    config: Config,
+    transports: Transports,
+    options: Options,
+    ready: &Ready,
+    (asap, enrp): Ports,
+) -> Result<Rc<Shell>> {
     let id = config.id.map_or_else(random_id, |Id(id)| ServerId(id));
     let host = net::host_addresses().context("cannot list this host's addresses")?;
     let peers = peers::first_look_up(&config.peers, config.settings.enrp.mentor_discovery_timeout).await;
     let (announcers, channels) = Announcers::join(&config, &ready.asap, &ready.enrp);
+    let asap: Vec<Served> = match config.profile == Profile::Rsplib && transports.sctp().is_some() {
+        // RSPLIB's pool elements and users know no TCP either, and take an announcement with it for a bad one.
+        true => asap.into_iter().filter(|it| it.protocol == Protocol::Sctp).collect(),
+        false => asap,
+    };
     let registrar = Registrar::new(id, config.settings, host.clone(), random());
-    let shell = Shell::start(registrar, Transports::tcp(), options, announcers);
-    shell.input(Input::EnrpTransports(listeners::enrp_transports(&ready.enrp)));
-    shell.input(Input::AsapTransports(listeners::asap_transports(&ready.asap, &host)));
+    let shell = Shell::start(registrar, transports, options, announcers);
+    shell.input(Input::EnrpTransports(listeners::enrp_transports(&enrp)));
+    shell.input(Input::AsapTransports(listeners::asap_transports(&asap, &host)));
     shell.input(Input::StaticPeers(peers.clone()));
     for channel in channels {
         tokio::task::spawn_local(channel.run(Rc::clone(&shell)));
     }
     tokio::task::spawn_local(peers::follow(Rc::clone(&shell), config.peers, peers));
-    tokio::task::spawn_local(listeners::follow_host(Rc::clone(&shell), ready.asap.clone(), host));
+    tokio::task::spawn_local(listeners::follow_host(Rc::clone(&shell), asap, host));
     Ok(shell)
 }
 
 /// Accepts associations on these ports from here on.
-fn accept(shell: &Rc<Shell>, ports: Vec<ReservedPort>) -> Result<Vec<JoinHandle<()>>> {
-    let accept = |port: ReservedPort| Ok(tokio::task::spawn_local(Rc::clone(shell).accept(port.listen()?)));
+fn accept(shell: &Rc<Shell>, ports: Vec<Taken>) -> Result<Vec<JoinHandle<()>>> {
+    let accept = |taken: Taken| Ok(tokio::task::spawn_local(Rc::clone(shell).accept(taken.port.listen()?)));
     ports.into_iter().map(accept).collect()
 }
 
@@ -131,6 +152,19 @@ async fn leave(shell: &Rc<Shell>, peers: &[JoinHandle<()>]) {
     // A peer that asks whether we live is refused from here on: that is the answer.
     peers.iter().for_each(JoinHandle::abort);
     shell.close(STOP_PATIENCE).await;
+}
+
+/// Where ASAP and where ENRP is served.
+type Ports = (Vec<Served>, Vec<Served>);
+
+/// The transports served over, for the log and for whoever started us.
+fn names(protocols: &[Protocol], sctp: Option<SctpBackend>) -> Vec<&'static str> {
+    let name = |protocol: &Protocol| match (protocol, sctp) {
+        (Protocol::Tcp, _) => "tcp",
+        (Protocol::Sctp, Some(SctpBackend::Udp)) => "sctp-udp",
+        (Protocol::Sctp, _) => "sctp",
+    };
+    protocols.iter().map(name).collect()
 }
 
 /// What the transports are told.

@@ -18,7 +18,16 @@ impl Display for Config {
         writeln!(f, "# All registrars, pool elements and pool users of a scope have the same.")?;
         writeln!(f, "profile = \"{}\"", self.profile)?;
 
-        f.write_str("\n# Where ASAP is served over TCP, in the TCP mapping and in plain ASAP. Empty: port 3863 on all addresses.\n")?;
+        f.write_str("\n# Over what ASAP and ENRP are served (docs/transports.md): auto = SCTP, the kernel's if it has it, else over UDP, and TCP\n# (TCP mapping, and plain ASAP); sctp = the kernel's alone; sctp-udp = over UDP alone; tcp = TCP alone.\n")?;
+        writeln!(f, "{}transport = \"{}\"", comment(self.transport == default.transport), self.transport)?;
+
+        f.write_str("\n# UDP port of SCTP over UDP (RFC 6951). Without it 9899, or the SCTP port + 10000 if another process has that.\n")?;
+        match self.encapsulation_port {
+            Some(port) => writeln!(f, "encapsulation_port = {port}")?,
+            None => writeln!(f, "#encapsulation_port = 9899")?,
+        }
+
+        f.write_str("\n# Where ASAP is served, over each transport. Empty: port 3863 on all addresses.\n")?;
         writeln!(f, "{}asap = [{}]", comment(self.asap.is_empty()), list(&self.asap))?;
 
         f.write_str("\n# Where ENRP is served, to other registrars. Empty: where ASAP is, port 9901.\n")?;

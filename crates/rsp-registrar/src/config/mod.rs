@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use daemon::config::{ConfigError, Entry, File};
+use net::TransportChoice;
 use rsp_core::config::{Profile, RegistrarSettings};
 
 use crate::args::Args;
@@ -19,6 +20,10 @@ pub(crate) use value::{Admin, Id};
 pub(crate) struct Config {
     /// Where the settings not named elsewhere come from.
     pub(crate) profile: Profile,
+    /// Over what ASAP and ENRP are served.
+    pub(crate) transport: TransportChoice,
+    /// UDP port of SCTP over UDP; `None` = as RFC 6951 says.
+    pub(crate) encapsulation_port: Option<u16>,
     /// Where ASAP is served; empty = port 3863 on all addresses.
     pub(crate) asap: Vec<SocketAddr>,
     /// Where ENRP is served; empty = where ASAP is, port 9901.
@@ -46,6 +51,8 @@ impl Config {
         let settings = RegistrarSettings::of(profile);
         Config {
             profile,
+            transport: TransportChoice::default(),
+            encapsulation_port: None,
             asap: Vec::new(),
             enrp: Vec::new(),
             peers: Vec::new(),
@@ -97,6 +104,12 @@ impl Config {
         match entry.key.as_str() {
             // It came first.
             PROFILE => {}
+            TRANSPORT => self.transport = parsed(file, entry)?,
+            ENCAPSULATION_PORT => {
+                let port = entry.value().and_then(|port| port.parse().ok()).filter(|port| *port > 0);
+                self.encapsulation_port =
+                    Some(port.ok_or_else(|| file.wrong(entry, "a UDP port, 1 to 65535, is expected".to_owned()))?);
+            }
             ASAP => self.asap = addresses(file, entry)?,
             ENRP => self.enrp = addresses(file, entry)?,
             PEERS => {
@@ -117,7 +130,7 @@ impl Config {
                 self.settings.set(name, value).map_err(|what| file.wrong(entry, what))?;
             }
             _ => {
-                let mut known = vec![PROFILE, ASAP, ENRP, PEERS, ADMIN, ID];
+                let mut known = vec![PROFILE, TRANSPORT, ENCAPSULATION_PORT, ASAP, ENRP, PEERS, ADMIN, ID];
                 known.extend([ASAP_GROUPS, ENRP_GROUPS, MULTICAST_INTERFACE, MULTICAST_HOPS]);
                 known.extend(self.settings.names());
                 return Err(file.unknown(entry, &known));
@@ -127,6 +140,8 @@ impl Config {
     }
 
     fn apply_flags(&mut self, args: &Args) -> Result<(), ConfigError> {
+        self.transport = args.transport.unwrap_or(self.transport);
+        self.encapsulation_port = args.encapsulation_port.or(self.encapsulation_port);
         if !args.asap.is_empty() {
             self.asap.clone_from(&args.asap);
         }
@@ -182,6 +197,8 @@ fn variable(name: &str) -> String {
 const DEFAULT_FILE: &str = "/etc/rserpool/registrar.toml";
 
 const PROFILE: &str = "profile";
+const TRANSPORT: &str = "transport";
+const ENCAPSULATION_PORT: &str = "encapsulation_port";
 const ASAP: &str = "asap";
 const ENRP: &str = "enrp";
 const PEERS: &str = "static_peers";
