@@ -40,7 +40,7 @@ pub(crate) fn run(config: Config, args: &Args) -> Result<()> {
 async fn serve(config: Config, args: &Args) -> Result<()> {
     let mut signals = StopSignals::catch().context("cannot catch signals")?;
     let options = options(&config.settings);
-    let transports = config.transport.start(config.encapsulation_port)?;
+    let transports = config.transport.start(Some(config.encapsulation_port))?;
     let protocols = config.transport.protocols(&transports);
     // All ports are taken first, so that one in use is reported at once, whatever the other registrars do.
     let taker = Taker { transports: &transports, protocols: &protocols, options };

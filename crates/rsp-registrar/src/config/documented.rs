@@ -22,10 +22,8 @@ impl Display for Config {
         writeln!(f, "{}transport = \"{}\"", comment(self.transport == default.transport), self.transport)?;
 
         f.write_str("\n# UDP port of SCTP over UDP (RFC 6951). Without it 9899, or the SCTP port + 10000 if another process has that.\n")?;
-        match self.encapsulation_port {
-            Some(port) => writeln!(f, "encapsulation_port = {port}")?,
-            None => writeln!(f, "#encapsulation_port = 9899")?,
-        }
+        let port = self.encapsulation_port;
+        writeln!(f, "{}encapsulation_port = {port}", comment(port == default.encapsulation_port))?;
 
         f.write_str("\n# Where ASAP is served, over each transport. Empty: port 3863 on all addresses.\n")?;
         writeln!(f, "{}asap = [{}]", comment(self.asap.is_empty()), list(&self.asap))?;
@@ -192,7 +190,20 @@ mod tests {
 
     #[test]
     fn a_printed_configuration_read_again_is_the_same() {
-        let flags = ["--profile", "fast", "--asap", "[::1]:7", "--admin", "off", "--id", "7f", "--set", "pools=3"];
+        let flags = [
+            "--profile",
+            "fast",
+            "--transport",
+            "tcp",
+            "--asap",
+            "[::1]:7",
+            "--admin",
+            "off",
+            "--id",
+            "7f",
+            "--set",
+            "pools=3",
+        ];
         let more =
             ["--enrp", "[::1]:8", "--peer", "r2", "--peer", "[::1]:9", "--multicast", "--multicast-interface", "lo"];
         let config = loaded(&[&flags[..], &more[..]].concat(), "asap_groups = [\"239.0.0.1:1\"]\nmulticast_hops = 9\n");

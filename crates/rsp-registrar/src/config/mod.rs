@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use daemon::config::{ConfigError, Entry, File};
-use net::TransportChoice;
+use net::{TransportChoice, TransportSettings};
 use rsp_core::config::{Profile, RegistrarSettings};
 
 use crate::args::Args;
@@ -22,8 +22,8 @@ pub(crate) struct Config {
     pub(crate) profile: Profile,
     /// Over what ASAP and ENRP are served.
     pub(crate) transport: TransportChoice,
-    /// UDP port of SCTP over UDP; `None` = as RFC 6951 says.
-    pub(crate) encapsulation_port: Option<u16>,
+    /// UDP port of SCTP over UDP.
+    pub(crate) encapsulation_port: u16,
     /// Where ASAP is served; empty = port 3863 on all addresses.
     pub(crate) asap: Vec<SocketAddr>,
     /// Where ENRP is served; empty = where ASAP is, port 9901.
@@ -52,7 +52,7 @@ impl Config {
         Config {
             profile,
             transport: TransportChoice::default(),
-            encapsulation_port: None,
+            encapsulation_port: TransportSettings::default().encapsulation_port,
             asap: Vec::new(),
             enrp: Vec::new(),
             peers: Vec::new(),
@@ -108,7 +108,7 @@ impl Config {
             ENCAPSULATION_PORT => {
                 let port = entry.value().and_then(|port| port.parse().ok()).filter(|port| *port > 0);
                 self.encapsulation_port =
-                    Some(port.ok_or_else(|| file.wrong(entry, "a UDP port, 1 to 65535, is expected".to_owned()))?);
+                    port.ok_or_else(|| file.wrong(entry, "a UDP port, 1 to 65535, is expected".to_owned()))?;
             }
             ASAP => self.asap = addresses(file, entry)?,
             ENRP => self.enrp = addresses(file, entry)?,
@@ -141,7 +141,7 @@ impl Config {
 
     fn apply_flags(&mut self, args: &Args) -> Result<(), ConfigError> {
         self.transport = args.transport.unwrap_or(self.transport);
-        self.encapsulation_port = args.encapsulation_port.or(self.encapsulation_port);
+        self.encapsulation_port = args.encapsulation_port.unwrap_or(self.encapsulation_port);
         if !args.asap.is_empty() {
             self.asap.clone_from(&args.asap);
         }
