@@ -395,10 +395,16 @@ impl KernelAssociation {
     }
 
     fn up_event(&self, addresses: smallvec::SmallVec<[SocketAddr; 1]>) -> Event {
+        let ours = match &self.source {
+            Source::Socket(socket) => socket.get_ref().local_addresses(self.id).unwrap_or_default(),
+            _ => Vec::new(),
+        };
         Event::Up(Peer {
             addresses,
             local: self.local,
+            local_addresses: ours.iter().map(SocketAddr::ip).collect(),
             mapping: Mapping::Sctp,
+            own_heartbeat: false,
             max_message: MAX_MESSAGE,
             identity: PeerIdentity::Anonymous,
         })
