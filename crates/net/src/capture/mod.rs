@@ -11,7 +11,6 @@
 //! Every layer is hostile input: nothing here trusts a length, and what is kept between frames is bounded by [`Limits`].
 
 mod carried;
-mod crc32c;
 mod dissect;
 mod error;
 mod flows;

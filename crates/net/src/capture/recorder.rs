@@ -22,7 +22,8 @@ use super::ip::{self, Packet, Unreadable};
 use super::reframe::{MAX_SCTP, Message, Reframer, put_ip};
 use super::tcp::Streams;
 use super::writer::PcapNgWriter;
-use super::{Limits, Skipped, Transport, crc32c, udp};
+use super::{Limits, Skipped, Transport, udp};
+use crate::crc32c;
 
 /// Takes frames and writes what is ours of them.
 pub struct Recorder<W> {

@@ -6,9 +6,10 @@ use std::io::{self, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use super::Protocol;
 use super::flows::Flows;
 use super::writer::PcapNgWriter;
-use super::{Protocol, crc32c};
+use crate::crc32c;
 
 /// Why a message can't be written.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! UDP: server announcements (RFC 5352 §3.2), ENRP presence by multicast (RFC 5353 §3.1) and encapsulated SCTP (RFC 6951).
 
+use super::Protocol;
 use super::dissect::{CutOff, Found};
-use super::{Protocol, crc32c};
+use crate::crc32c;
 
 /// What a datagram carries.
 pub(super) enum Payload<'a> {
