@@ -31,7 +31,7 @@ pub use at_once::Responder;
 pub use config::{Config, Role};
 pub use event::{Event, Kind, LostReason, ProtocolError, SendError, SocketEnd};
 use inbound::Inbound;
-use liveness::{Liveness, Verdict};
+pub use liveness::{Liveness, Verdict};
 use outbound::{DataMessage, Outbound};
 use output::OutputQueue;
 

@@ -24,7 +24,8 @@ pub mod plain;
 pub use ack_chunk::AckChunk;
 pub use chunk::{Chunk, ChunkError, UnknownChunk};
 pub use connection::{
-    Config, Connection, Event, Kind, LostReason, ProtocolError, Responder, Role, SendError, SocketEnd,
+    Config, Connection, Event, Kind, Liveness, LostReason, ProtocolError, Responder, Role, SendError, SocketEnd,
+    Verdict,
 };
 pub use data_chunk::DataChunk;
 pub use heartbeat_chunk::{HeartbeatAckChunk, HeartbeatChunk};

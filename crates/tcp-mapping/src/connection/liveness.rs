@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Heartbeats: when to break the silence and when to call it death (draft §3.5; §4 leaves it open).
+//! Heartbeats: when to break the silence and when to call it death (draft §3.5; §4 leaves it open). SCTP over UDP judges
+//! its peers in the same way.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use machine::association::Heartbeat;
 
 /// Watches how long the peer has been silent.
 #[derive(Debug)]
-pub(super) struct Liveness {
+pub struct Liveness {
     settings: Heartbeat,
     /// When the last byte came, or since when we watch again after a pause of our own.
     silent_since: Time,
@@ -20,7 +21,7 @@ pub(super) struct Liveness {
 
 /// What a look at the clock means.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
     /// Nothing is due.
     Fine,
     /// Send a HEARTBEAT.
@@ -32,30 +33,33 @@ pub(super) enum Verdict {
 }
 
 impl Liveness {
-    pub(super) fn new(settings: Heartbeat, now: Time) -> Self {
+    /// Watches from now on.
+    pub fn new(settings: Heartbeat, now: Time) -> Self {
         let interval = settings.interval.max(SHORTEST_INTERVAL);
         let settings = Heartbeat { interval, dead_after: settings.dead_after.max(interval.saturating_mul(2)) };
         Liveness { settings, silent_since: now, next_heartbeat: now + settings.interval, probe: None }
     }
 
     /// A HEARTBEAT goes now, and a byte must come within one interval.
-    pub(super) fn probe(&mut self, now: Time) {
+    pub fn probe(&mut self, now: Time) {
         self.next_heartbeat = now + self.settings.interval;
         self.probe.get_or_insert(self.next_heartbeat);
     }
 
     /// A byte came; which does not matter.
-    pub(super) fn heard(&mut self, now: Time) {
+    pub fn heard(&mut self, now: Time) {
         self.silent_since = now;
         self.next_heartbeat = now + self.settings.interval;
         self.probe = None;
     }
 
-    pub(super) fn deadline(&self) -> Time {
+    /// When to [`check`](Self::check).
+    pub fn deadline(&self) -> Time {
         self.next_heartbeat.min(self.dead_at())
     }
 
-    pub(super) fn check(&mut self, now: Time) -> Verdict {
+    /// What is to be done now. Early or twice is harmless.
+    pub fn check(&mut self, now: Time) -> Verdict {
         let due = self.deadline();
         if now < due {
             return Verdict::Fine;
