@@ -46,6 +46,18 @@ pub enum BindError {
     /// Another program has the port.
     #[error("{0} is in use: stop the program that listens there (`ss -ltnp` shows it), or choose another port")]
     InUse(SocketAddr),
+    /// Another program, or this one, has the SCTP port, which over UDP is the UDP port named.
+    #[error(
+        "SCTP port {} at {} is in use: stop the program that has UDP port {udp} (`ss -lunp` shows it), or choose another port",
+        address.port(),
+        address.ip()
+    )]
+    SctpInUse {
+        /// The address with its SCTP port.
+        address: SocketAddr,
+        /// The UDP port.
+        udp: u16,
+    },
     /// No interface has the address.
     #[error("{0} is not an address of this host: `ip address` lists those, 0.0.0.0 and [::] mean all of them")]
     NotOurs(SocketAddr),

@@ -4,6 +4,7 @@
 #[cfg(target_os = "linux")]
 mod kernel;
 mod settings;
+pub mod udp;
 mod unavailable;
 
 use std::sync::Arc;
@@ -19,6 +20,10 @@ pub(crate) fn start(settings: TransportSettings) -> (Arc<dyn Sctp>, Option<SctpB
     let wants_kernel = matches!(settings.sctp, SctpChoice::Auto | SctpChoice::Kernel);
     if wants_kernel && let Some(kernel) = kernel(settings) {
         return (kernel, Some(SctpBackend::Kernel));
+    }
+    if matches!(settings.sctp, SctpChoice::Auto | SctpChoice::Udp) {
+        tracing::info!("SCTP over UDP (RFC 6951): one address on each side, no failover between paths");
+        return (Arc::new(udp::OverUdp::new(settings)), Some(SctpBackend::Udp));
     }
     (Arc::new(Unavailable), None)
 }
