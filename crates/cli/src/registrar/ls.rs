@@ -9,7 +9,7 @@ use crate::output::{Output, print, print_json, table};
 /// List a registrar and its peers
 ///
 /// The first line is the registrar that is asked; the others are its peers as it sees them. AGREES says whether the checksum a peer
-/// announces is the one of what this registrar believes of it (RFC 5353 §3.6.1).
+/// announced last was the one of what this registrar then believed of it (RFC 5353 §3.6.1); "no" means that it downloads them again.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -85,12 +85,13 @@ pub(crate) fn peers(harness: &RegistrarHarness) -> String {
         let place = peer.reached.map_or("nowhere".to_owned(), |(protocol, at)| format!("{protocol:?} {at:?}"));
         let _ = writeln!(
             output,
-            "{} at {place}, {state}, {}, silent for {:?}, {} PEs, checksum {}{}",
+            "{} at {place}, {state}, {}, silent for {:?}, {} PEs, checksum {}{}{}",
             peer.id,
             if peer.connected { "connected" } else { "not connected" },
             peer.silent_for,
             peer.owned,
             peer.checksum,
+            if peer.agrees == Some(false) { ", disagreed" } else { "" },
             if peer.resynchronizing { ", resynchronizing" } else { "" }
         );
     }

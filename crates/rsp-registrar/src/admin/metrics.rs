@@ -48,9 +48,11 @@ impl Snapshot {
             of_peers("peer_alive", "Whether a peer is believed to be alive", |peer| {
                 u64::from(matches!(peer.state, PeerState::Active))
             }),
-            of_peers("peer_agrees", "Whether a peer's checksum is the one we have of it", |peer| {
-                u64::from(peer.agrees)
-            }),
+            of_peers(
+                "peer_agrees",
+                "Whether a peer's checksum was the one we had of it when it last announced it",
+                |peer| u64::from(peer.agrees == Some(true)),
+            ),
             gauge("associations", "Associations, those being opened included", associations),
             gauge("subscriptions", "Subscriptions of pool users to pools", subscriptions),
             Sample::counter("messages_received", "ASAP messages received", c.messages_received),

@@ -45,7 +45,7 @@ struct Peer {
     pool_elements: usize,
     checksum: String,
     announced: Option<String>,
-    agrees: bool,
+    agrees: Option<bool>,
     resynchronizing: bool,
 }
 
@@ -76,7 +76,6 @@ impl RegistrarList {
 
 impl Peer {
     fn of(status: PeerStatus) -> Self {
-        let agrees = status.agrees;
         Peer {
             id: status.id.to_string(),
             addresses: status.reached.map(|(_, addresses)| addresses.to_vec()).unwrap_or_default(),
@@ -92,7 +91,7 @@ impl Peer {
             pool_elements: status.owned,
             checksum: status.checksum.to_string(),
             announced: status.announced.map(|checksum| checksum.to_string()),
-            agrees,
+            agrees: status.agrees,
             resynchronizing: status.resynchronizing,
         }
     }

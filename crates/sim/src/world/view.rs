@@ -78,7 +78,7 @@ impl World {
             id: peer.id,
             state: peer.state,
             sum: (peer.owned, peer.checksum),
-            agrees: peer.agrees,
+            agrees: peer.agrees == Some(true),
         });
         peers.collect()
     }

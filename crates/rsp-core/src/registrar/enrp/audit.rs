@@ -16,6 +16,8 @@ use crate::registrar::timer::Timer;
 /// What is known of our agreement with one peer.
 #[derive(Debug, Default)]
 pub(in crate::registrar) struct Audit {
+    /// The outcome of the last comparison, made when a checksum came; both sides have changed since then. `None` before the first one.
+    pub(in crate::registrar) agreed: Option<bool>,
     /// A resynchronization under way.
     pub(in crate::registrar) running: Option<Download>,
     /// Messages may have been lost with an association. The checksum does not cover addresses and policies.
@@ -52,6 +54,7 @@ impl Registrar {
         let Some(peer) = self.enrp.peers.get_mut(id) else { return };
         let audit = &mut peer.audit;
         let agrees = peer.announced.is_none_or(|announced| sum.agrees_with(announced));
+        audit.agreed = Some(agrees);
         if agrees && !audit.updates_lost {
             audit.backoff = Duration::ZERO;
             audit.not_before = now;
@@ -101,6 +104,12 @@ impl Registrar {
                 self.remove_pool_element(slot, Removal::NotConfirmed, now);
                 removed += 1;
             }
+        }
+        let sum = self.handlespace.sum_of(id);
+        if let Some(peer) = self.enrp.peers.get_mut(id)
+            && peer.announced.is_some_and(|announced| sum.agrees_with(announced))
+        {
+            peer.audit.agreed = Some(true);
         }
         self.event(Event::Resynchronized { peer: id, received: download.received, removed });
     }

@@ -49,8 +49,9 @@ pub struct PeerStatus {
     pub checksum: Checksum,
     /// The PE checksum it announced last.
     pub announced: Option<Checksum>,
-    /// Both believe the same of its PEs, as far as checksums tell.
-    pub agrees: bool,
+    /// Whether both believed the same of its PEs when it last announced its checksum; `None` before the first comparison. Not compared with
+    /// what is believed now: what it announced may be a heartbeat old.
+    pub agrees: Option<bool>,
     /// Its PEs are being downloaded because the checksums differ.
     pub resynchronizing: bool,
 }
@@ -83,7 +84,7 @@ impl Registrar {
                 owned: sum.pool_elements(),
                 checksum: sum.checksum(),
                 announced: peer.announced,
-                agrees: peer.announced.is_some_and(|announced| sum.agrees_with(announced)),
+                agrees: peer.audit.agreed,
                 resynchronizing: peer.audit.running.is_some(),
             }
         })
