@@ -14,7 +14,8 @@ use crate::peers::PeerName;
 /// Registrar (ENRP server) of Reliable Server Pooling: knows which servers are in which pool, watches that they are
 /// alive, and tells clients.
 ///
-/// A value is taken from the flag, else from the environment, else from the config file, else from the profile.
+/// A value is taken from the flag, else from the environment, else from the config file, else from the profile. SIGTERM and SIGINT stop it
+/// in order: its pool elements are handed over. SIGHUP changes nothing: there is no reload, restart it.
 #[derive(Debug, Parser)]
 #[command(name = "rsp-registrar", version)]
 pub(crate) struct Args {

@@ -32,6 +32,18 @@ fn it_stops_on_sigint_too() {
 }
 
 #[test]
+fn it_goes_on_after_sighup_and_says_that_there_is_no_reload() {
+    let registrar = Registrar::start(&[]);
+    registrar.signal(Signal::SIGHUP);
+    let mut pe = Peer::connect(registrar.asap());
+    let element = pe.element(1);
+    pe.register("echo", element);
+    let (status, log) = registrar.stop();
+    assert!(status.success(), "{status}\n{log}");
+    assert!(log.contains("no reload"), "{log}");
+}
+
+#[test]
 fn a_port_in_use_is_named_with_what_to_do() {
     let first = Registrar::start(&[]);
     let asap = first.asap().to_string();
