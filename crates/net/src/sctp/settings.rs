@@ -16,7 +16,8 @@ pub struct KernelSettings {
     pub path_max_retrans: u16,
     /// Association.Max.Retrans: the peer is given up after so many time-outs in a row on all paths.
     pub association_max_retrans: u16,
-    /// HB.interval: how often each idle path is tried, so that one that has died is known before it is needed.
+    /// HB.interval: how often a path that carries nothing is tried, so that one that has died is known before it is needed. When the
+    /// association is silent altogether, its own heartbeat tries them all.
     pub path_heartbeat_interval: Duration,
     /// How long we put off our SACKs, for something to ride on (RFC 9260 §6.2).
     pub delayed_ack: Duration,
@@ -37,7 +38,7 @@ impl KernelSettings {
             rto_max: Duration::from_millis(250),
             path_max_retrans: 2,
             association_max_retrans: 8,
-            path_heartbeat_interval: Duration::from_millis(100),
+            path_heartbeat_interval: Duration::from_millis(500),
             delayed_ack: Duration::from_millis(20),
             ..Self::standard()
         }
@@ -64,7 +65,7 @@ impl KernelSettings {
             rto_max: Duration::from_secs(2),
             path_max_retrans: 2,
             association_max_retrans: 8,
-            path_heartbeat_interval: Duration::from_secs(1),
+            path_heartbeat_interval: Duration::from_secs(15),
             delayed_ack: Duration::from_millis(20),
             streams: 64,
             max_send_bytes: 4 << 20,

@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use machine::Time;
 use machine::association::{Event, Heartbeat, LostReason, Mapping, PathState, Peer, PeerIdentity};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Sleep;
 
@@ -33,6 +34,8 @@ pub(crate) struct KernelAssociation {
     /// The kernel's number for it (`sctp_assoc_t`); none before it is up.
     id: i32,
     state: State,
+    /// Addresses to try when those that are being tried do not answer.
+    next_addresses: Vec<SocketAddr>,
     outgoing: Outgoing,
     incoming: Incoming,
     events: VecDeque<Event>,
@@ -50,7 +53,7 @@ pub(crate) struct KernelAssociation {
     timer: Option<Pin<Box<Sleep>>>,
     clock: Clock,
     options: Options,
-    max_send_bytes: usize,
+    settings: KernelSettings,
     outbound_streams: u16,
     peer: SocketAddr,
     local: SocketAddr,
@@ -73,6 +76,15 @@ pub(super) enum Item {
     News(Notification),
 }
 
+/// When to ask the kernel for what it has.
+#[derive(Debug, Clone, Copy)]
+enum Look {
+    /// When the runtime has been told that there is something.
+    WhenReady,
+    /// Past the runtime, which is told only when it gets to ask.
+    Now,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Until then it must be up.
@@ -84,22 +96,44 @@ enum State {
 impl KernelAssociation {
     /// Begins an association with the peer that has these addresses.
     pub(super) fn connect(addresses: Vec<SocketAddr>, options: Options, settings: KernelSettings) -> Self {
-        let deadline = Clock::new().now() + options.connect_timeout;
-        let mut association = Self::new(Source::Closed, State::Connecting(deadline), options, settings, Weak::new());
-        association.peer = addresses.first().copied().unwrap_or(UNSPECIFIED);
+        let now = Clock::new().now();
+        let mut association = Self::new(Source::Closed, State::Connecting(now), options, settings, Weak::new());
+        association.try_addresses(addresses);
+        association
+    }
+
+    /// Tries these as addresses of one peer. The kernel takes its own addresses after the first of them, so that those of loopback and the others
+    /// are not reached from the same ones: they are tried one after the other.
+    fn try_addresses(&mut self, addresses: Vec<SocketAddr>) {
+        let first = addresses.first().copied().unwrap_or(UNSPECIFIED);
+        let near = |address: &SocketAddr| address.ip().is_loopback() == first.ip().is_loopback();
+        let (these, others): (Vec<_>, _) = addresses.into_iter().partition(near);
+        let share = if others.is_empty() { 1 } else { 2 };
+        self.state = State::Connecting(self.clock.now() + self.options.connect_timeout / share);
+        (self.peer, self.next_addresses, self.skipping) = (first, others, false);
+        let settings = self.settings;
         let open = || {
-            let socket = super::open(&addresses, settings)?;
+            let socket = super::open(&these, settings)?;
             if settings.encapsulation_port != 0 {
                 socket.set_remote_encapsulation_port(settings.encapsulation_port)?;
             }
-            socket.connect(&addresses)?;
+            socket.connect(&these)?;
             socket.register()
         };
         match open() {
-            Ok(socket) => association.source = Source::Socket(socket),
-            Err(error) => association.finish(reason(&error)),
+            Ok(socket) => self.source = Source::Socket(socket),
+            Err(error) => self.not_reached(reason(&error)),
         }
-        association
+    }
+
+    /// These addresses do not answer; perhaps others do.
+    fn not_reached(&mut self, reason: LostReason) {
+        if self.next_addresses.is_empty() || self.closing.is_some() {
+            return self.finish(reason);
+        }
+        let next = std::mem::take(&mut self.next_addresses);
+        self.options.connect_timeout /= 2;
+        self.try_addresses(next);
     }
 
     /// An association that a peer began, on its own socket.
@@ -131,6 +165,7 @@ impl KernelAssociation {
             source,
             id: 0,
             state,
+            next_addresses: Vec::new(),
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
             events: VecDeque::new(),
@@ -143,7 +178,7 @@ impl KernelAssociation {
             timer: None,
             clock: Clock::new(),
             options,
-            max_send_bytes: settings.max_send_bytes,
+            settings,
             outbound_streams: 0,
             peer: UNSPECIFIED,
             local: UNSPECIFIED,
@@ -167,7 +202,7 @@ impl KernelAssociation {
             }
             ready!(self.poll_timer(cx));
             // What came while this process did not run is heard first.
-            if self.read_some().is_pending() {
+            if self.read_some(Look::Now).is_pending() {
                 self.handle_timeout();
             }
         }
@@ -191,7 +226,10 @@ impl KernelAssociation {
             return;
         }
         let Source::Socket(socket) = &self.source else { return };
+        let mut held = 0;
         while let Some((message, context)) = self.outgoing.front() {
+            let more = self.outgoing.more() && held < MOST_HELD;
+            held = if more { held + 1 } else { 0 };
             let urgent = if self.outgoing.fills() { socket::SACK_IMMEDIATELY } else { 0 };
             let unordered = if message.unordered { socket::UNORDERED } else { 0 };
             let info = SendInfo {
@@ -202,7 +240,7 @@ impl KernelAssociation {
                 context,
                 lifetime: message.lifetime,
             };
-            match socket.get_ref().send(info, &message.data, self.outgoing.more()) {
+            match socket.get_ref().send(info, &message.data, more) {
                 Ok(()) => self.outgoing.front_sent(|| self.clock.now()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.write_blocked = true;
@@ -234,18 +272,18 @@ impl KernelAssociation {
             }
             ready!(socket.poll_read_ready(cx)).ok();
         }
-        self.read_some()
+        self.read_some(Look::WhenReady)
     }
 
     /// Reads a few items, or finds that there is nothing.
-    fn read_some(&mut self) -> Poll<()> {
+    fn read_some(&mut self, look: Look) -> Poll<()> {
         let mut buffer = memory::input();
         let mut result = Poll::Pending;
         for _ in 0..ITEMS_PER_READ {
             if self.incoming.untaken_bytes() >= self.options.max_untaken_bytes || self.state == State::Ended {
                 break;
             }
-            let Some(item) = self.next_item(&mut buffer) else { break };
+            let Some(item) = self.next_item(&mut buffer, look) else { break };
             result = Poll::Ready(());
             match item {
                 Ok(Some(item)) => self.handle(item),
@@ -258,7 +296,7 @@ impl KernelAssociation {
     }
 
     /// The next item, nothing yet known of it, or the end; `None` if there is none now.
-    fn next_item(&mut self, buffer: &mut BytesMut) -> Option<Result<Option<Item>, LostReason>> {
+    fn next_item(&mut self, buffer: &mut BytesMut, look: Look) -> Option<Result<Option<Item>, LostReason>> {
         let received = match &mut self.source {
             Source::Closed => return None,
             Source::Past(items) => {
@@ -269,7 +307,10 @@ impl KernelAssociation {
                 if buffer.capacity() - buffer.len() < LEAST_ROOM {
                     buffer.reserve(memory::READ);
                 }
-                socket.try_io(tokio::io::Interest::READABLE, |socket| socket.receive(buffer))
+                match look {
+                    Look::WhenReady => socket.try_io(Interest::READABLE, |socket| socket.receive(buffer)),
+                    Look::Now => socket.get_ref().receive(buffer),
+                }
             }
         };
         match received {
@@ -328,7 +369,7 @@ impl KernelAssociation {
                 self.end_with(if aborted { LostReason::Reset } else { LostReason::HeartbeatMissed });
             }
             // Our own timer is quicker than the kernel's patience.
-            Notification::CannotStart => self.end_with(LostReason::Refused),
+            Notification::CannotStart => self.not_reached(LostReason::Refused),
             Notification::Ended { .. } => self.end_with(LostReason::PeerClosed),
             Notification::Restarted { association, outbound_streams } => {
                 self.restarted(association, outbound_streams);
@@ -451,7 +492,7 @@ impl KernelAssociation {
                 self.state = State::Connecting(now + self.options.connect_timeout);
                 self.paused(late);
             } else {
-                self.finish(LostReason::ConnectTimeout);
+                self.not_reached(LostReason::ConnectTimeout);
             }
             return;
         }
@@ -507,7 +548,7 @@ impl KernelAssociation {
             if !matches!(self.source, Source::Socket(_)) {
                 break;
             }
-            match self.next_item(&mut buffer) {
+            match self.next_item(&mut buffer, Look::Now) {
                 Some(Ok(Some(Item::News(Notification::SendFailed { context })))) => self.outgoing.failed(context),
                 Some(Ok(Some(Item::News(Notification::Dry)))) => self.outgoing.dry(&mut self.events),
                 Some(Ok(_)) => {}
@@ -553,7 +594,7 @@ impl Transport for KernelAssociation {
             _ => {}
         }
         let waiting = self.outgoing.waiting_bytes();
-        if waiting + len > self.max_send_bytes && waiting > 0 {
+        if waiting + len > self.settings.max_send_bytes && waiting > 0 {
             return Err(SendError::Full(waiting));
         }
         self.outgoing.push(message);
@@ -701,6 +742,10 @@ pub(super) fn reason(error: &io::Error) -> LostReason {
         kind => LostReason::Io(kind.to_string()),
     }
 }
+
+/// Messages handed to the kernel before it may send them. It keeps them even when its buffer is full and nothing is on its way, so they must be fewer
+/// than fill it.
+const MOST_HELD: usize = 16;
 
 /// Read before what they brought is handed up.
 const ITEMS_PER_READ: usize = 64;

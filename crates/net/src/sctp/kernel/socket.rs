@@ -74,6 +74,11 @@ impl Socket {
         socket.set(RECVRCVINFO, Fields::<4>::new().u32(0, 1).bytes())?;
         // Answers must not wait for one another; what is sent together is bundled by MSG_MORE.
         socket.set(NODELAY, Fields::<4>::new().u32(0, 1).bytes())?;
+        // Half of it is the window, which must have room for more than one of the longest messages, or the kernel waits for the rest of one for
+        // ever. The system's own limit (net.core.rmem_max) wins.
+        socket.0.set_recv_buffer_size(BUFFER)?;
+        socket.0.set_send_buffer_size(BUFFER)?;
+        socket.set(MAXSEG, Fields::<8>::new().u32(4, MOST_FRAGMENT).bytes())?;
         for event in WANTED {
             socket.subscribe(0, event)?;
         }
@@ -407,6 +412,7 @@ const SET_PEER_PRIMARY_ADDR: i32 = 5;
 const PRIMARY_ADDR: i32 = 6;
 const PEER_ADDR_PARAMS: i32 = 9;
 const I_WANT_MAPPED_V4_ADDR: i32 = 12;
+const MAXSEG: i32 = 13;
 const STATUS: i32 = 14;
 const GET_PEER_ADDR_INFO: i32 = 15;
 const DELAYED_SACK: i32 = 16;
@@ -434,6 +440,12 @@ const HB_DEMAND: u32 = 1 << 2;
 /// `enum sctp_spinfo_state`; the others are inactive and not confirmed yet.
 const POTENTIALLY_FAILED: i32 = 1;
 const ACTIVE: i32 = 2;
+
+/// Bytes of the kernel's memory for each direction; taken as they are used.
+const BUFFER: usize = 1 << 20;
+
+/// The largest piece of a message in a packet, where the path takes more: a window of such pieces is used up evenly.
+const MOST_FRAGMENT: u32 = 16 << 10;
 
 const WORD: usize = size_of::<usize>();
 const HEADER: usize = size_of::<libc::cmsghdr>();
