@@ -6,7 +6,7 @@ use machine::association::{LostReason, Token};
 use net::{Association, MAX_MESSAGE, MAX_PAYLOAD, SendError};
 
 use crate::BackEnd;
-use crate::pair::{Pair, block_on, delivered, next, pair, payload, receive, rest, within};
+use crate::pair::{Pair, block_on, delivered, next, pair, payload, receive, receive_echo, rest, within};
 use crate::runner::tests;
 
 tests![
@@ -25,7 +25,7 @@ fn messages_of_every_size_arrive_byte_by_byte_and_come_back(back_end: BackEnd) {
         }
         let echo = async {
             for token in 0..sizes.len() {
-                let data = receive(&mut server).await.data;
+                let data = receive_echo(&mut server).await.data;
                 server.send(0, 1, false, Token(token as u64), data).expect("it came, so it can go");
             }
             rest(&mut server).await

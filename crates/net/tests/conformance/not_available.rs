@@ -46,7 +46,7 @@ fn a_lifetime_is_refused_where_there_is_none_and_nothing_is_sent(back_end: BackE
 
 fn paths_are_told_where_they_are_known(back_end: BackEnd) {
     block_on(async {
-        let Pair { mut client, .. } = pair(back_end).await;
+        let Pair { mut client, server: _server, .. } = pair(back_end).await;
         let to = client.peer_addr();
         if !back_end.has_what_tcp_lacks() {
             let refused = NotAvailable { feature: Feature::Paths, mapping: Mapping::Tcp };

@@ -158,3 +158,33 @@ fn a_sender_that_never_pauses_hears_what_was_delivered() {
         }
     });
 }
+
+#[test]
+fn the_longest_messages_in_both_directions_do_not_fill_the_window_with_halves() {
+    with_kernel_sctp(async |transports| {
+        let (mut client, mut server, _listener) = pair(&transports, LOOPBACK).await;
+        let (count, data) = (60, Bytes::from(vec![3; net::MAX_PAYLOAD]));
+        for token in 0..count {
+            send(&mut client, token, data.clone());
+            send(&mut server, token, data.clone());
+        }
+        let all = async |association: &mut net::Association| {
+            let (mut arrived, mut delivered) = (0, 0);
+            while arrived < count || delivered < count {
+                match next(association).await {
+                    Event::Message { sequence, data: came, .. } => {
+                        assert_eq!(came, data);
+                        association.taken(sequence);
+                        arrived += 1;
+                    }
+                    Event::Delivered(token) => {
+                        assert_eq!(token, Token(delivered));
+                        delivered += 1;
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        };
+        tokio::join!(all(&mut client), all(&mut server));
+    });
+}

@@ -3,13 +3,15 @@
 
 use std::fs::File;
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use machine::association::{Event, PathState, Peer, Protocol};
+use machine::association::{Event, LostReason, PathState, Peer, Protocol};
 use net::{Association, KernelSettings, Listener};
 use nix::sched::{CloneFlags, setns, unshare};
+use socket2::{Domain, Socket, Type};
 
 use crate::common::{accepted, message, next, options, send, up, with_settings};
 
@@ -229,6 +231,48 @@ fn a_message_that_waits_longer_than_its_lifetime_is_returned() {
             () = outcomes => {}
             () = server => unreachable!("it goes on for ever"),
         }
+    });
+}
+
+#[test]
+fn a_peer_that_begins_anew_ends_the_old_association_and_comes_out_of_the_listener() {
+    with_settings(KernelSettings::fast(), async |transports| {
+        let hosts = Hosts::new();
+        let listener =
+            hosts.b(|| transports.bind(Protocol::Sctp, &["10.0.10.2:0".parse().unwrap()], options())).unwrap();
+        let to = listener.local_addr();
+        let begin = || {
+            let socket = Socket::new(Domain::IPV4, Type::SEQPACKET, Some(132.into())).unwrap();
+            socket.bind(&"10.0.10.1:9901".parse::<SocketAddr>().unwrap().into()).unwrap();
+            socket.connect(&to.into()).unwrap();
+            socket
+        };
+        let first = hosts.a(begin);
+        let (mut old, peer) = hosts.accepted(&listener).await;
+        assert_eq!(peer.addresses[..], ["10.0.10.1:9901".parse().unwrap()]);
+        // Its host dies: nothing of it is heard, and what is sent to it is lost.
+        hosts.cut(to.ip());
+        first.set_linger(Some(Duration::ZERO)).unwrap();
+        drop(first);
+        for token in 1..=3 {
+            send(&mut old, token, &b"to the former life"[..]);
+        }
+        old.flush();
+        hosts.heal(to.ip());
+        let second = hosts.a(begin);
+        for token in 1..=3 {
+            assert_eq!(next(&mut old).await, Event::Undelivered(machine::association::Token(token)));
+        }
+        assert_eq!(next(&mut old).await, Event::Lost(LostReason::Restarted));
+        drop(old);
+        let (mut new, peer) = hosts.accepted(&listener).await;
+        assert_eq!(peer.addresses[..], ["10.0.10.1:9901".parse().unwrap()]);
+        second.send_to(b"from the new life", &to.into()).unwrap();
+        assert_eq!(message(&mut new).await, &b"from the new life"[..]);
+        send(&mut new, 4, &b"welcome"[..]);
+        new.flush();
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 64];
+        assert_eq!(second.recv(&mut buffer).unwrap(), 7);
     });
 }
 
