@@ -5,5 +5,8 @@
 mod addresses;
 mod association;
 mod common;
+mod hosts;
+mod over_udp;
 mod paths;
 mod vm;
+mod wire;
