@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `rsp bench`: a load generator for registrars. One workload per file; what they share is [`client`], which keeps the load up and takes the time.
 
+mod associations;
 mod census;
 mod client;
 mod cluster;
@@ -39,7 +40,7 @@ pub(crate) enum Bench {
     Table(table::Args),
     Echo(echo::Args),
     #[command(hide = true)]
-    EchoServer,
+    EchoServer(echo::ServerArgs),
 }
 
 pub(crate) fn run(command: &Bench) -> anyhow::Result<()> {
@@ -55,6 +56,6 @@ pub(crate) fn run(command: &Bench) -> anyhow::Result<()> {
         Bench::Takeover(args) => takeover::run(args),
         Bench::Fairness(args) => fairness::run(args),
         Bench::Echo(args) => echo::run(args),
-        Bench::EchoServer => echo::serve(),
+        Bench::EchoServer(args) => echo::serve(args),
     }
 }

@@ -381,7 +381,7 @@ impl<W: Workload> Run<'_, W> {
 }
 
 impl Tally {
-    fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         Ok(Tally {
             latency: Histogram::new_with_max(HIGHEST_LATENCY, 3)?,
             answered: 0,

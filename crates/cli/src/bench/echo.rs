@@ -4,14 +4,18 @@
 use std::io::{self, Read, Write};
 
 use anyhow::Result;
+use bytes::Bytes;
+use machine::association::{Event, Protocol, Token};
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll};
 
+use super::associations::{Associations, Transport, options};
 use super::client::{Client, Workload};
 use super::connection::Framing;
 use super::options::{Load, Pin};
 use super::report::{self, Report};
 use super::server::Server;
+use crate::block_on;
 
 /// Measure a server that does nothing, as the limit of this machine
 ///
@@ -22,6 +26,16 @@ pub(crate) struct Args {
     pub(super) load: Load,
     #[command(flatten)]
     pub(super) pin: Pin,
+    /// What carries the load
+    #[arg(long, value_enum, default_value_t, conflicts_with = "rate")]
+    pub(super) transport: Transport,
+}
+
+/// The server's process.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ServerArgs {
+    #[arg(long, value_enum, default_value_t)]
+    transport: Transport,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -29,7 +43,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 pub(super) fn measure(args: &Args) -> Result<Report> {
-    let server = Server::echo(args.pin.cpus)?;
+    let server = Server::echo(args.pin.cpus, args.transport)?;
+    if args.transport != Transport::Tcp {
+        let before = server.usage();
+        let mut associations = Associations::open(args.transport, args.load.connections, server.address())?;
+        let mut report = report::measure_over_sctp("echo", &server, &mut associations, &args.load, Echo)?;
+        report.since(before);
+        return Ok(report);
+    }
     let mut client = Client::new()?;
     let active = client.open(args.load.connections, server.address(), Framing::Fixed(ANSWER))?;
     report::measure("echo", &server, &mut client, &args.load, active, &mut Echo)
@@ -49,11 +70,40 @@ impl Workload for Echo {
 }
 
 /// The server's process: prints its address, and serves for as long as whoever started it lives.
-pub(super) fn serve() -> Result<()> {
+pub(super) fn serve(args: &ServerArgs) -> Result<()> {
     std::thread::spawn(|| {
         let _ = io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
     });
+    match args.transport {
+        Transport::Tcp => serve_tcp(),
+        transport => block_on(serve_sctp(transport)),
+    }
+}
+
+async fn serve_sctp(transport: Transport) -> Result<()> {
+    let transports = transport.transports()?;
+    let listener = transports.bind(Protocol::Sctp, &["127.0.0.1:0".parse()?], options())?;
+    crate::output::print(&listener.local_addr().to_string())?;
+    loop {
+        let mut association = listener.accept().await;
+        tokio::spawn(async move {
+            loop {
+                match association.next().await {
+                    Event::Message { sequence, stream, ppid, .. } => {
+                        association.taken(sequence);
+                        // A client that is gone has no use for it.
+                        let _ = association.send(stream, ppid, false, Token(0), Bytes::from_static(&[b'a'; ANSWER]));
+                    }
+                    Event::Lost(_) => return,
+                    _ => {}
+                }
+            }
+        });
+    }
+}
+
+fn serve_tcp() -> Result<()> {
     let mut listener = TcpListener::bind("127.0.0.1:0".parse()?)?;
     crate::output::print(&listener.local_addr()?.to_string())?;
     let mut poll = Poll::new()?;
@@ -68,7 +118,7 @@ pub(super) fn serve() -> Result<()> {
             if event.token() == LISTENER {
                 while let Ok((mut stream, _)) = listener.accept() {
                     stream.set_nodelay(true)?;
-                    poll.registry().register(&mut stream, Token(clients.len()), Interest::READABLE)?;
+                    poll.registry().register(&mut stream, mio::Token(clients.len()), Interest::READABLE)?;
                     clients.push(Some(Served { stream, pending: 0 }));
                 }
             } else if let Some(client) = clients.get_mut(event.token().0)
@@ -109,7 +159,7 @@ impl Served {
     }
 }
 
-const LISTENER: Token = Token(usize::MAX);
+const LISTENER: mio::Token = mio::Token(usize::MAX);
 
 const REQUEST: usize = 40;
 const ANSWER: usize = 150;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
+use super::associations::Associations;
 use super::client::{Client, Pace, Plan, Tally, Workload};
 use super::options::Load;
 use super::server::{self, Server, Usage};
@@ -90,7 +91,30 @@ pub(super) fn run(
 ) -> Result<Report> {
     let mut usages = Vec::with_capacity(2);
     let tally = client.run(plan, workload, || usages.push((server.usage(), server::usage("self"))))?;
-    let [(server_before, client_before), (server_after, client_after)] = usages[..] else {
+    let connections = if plan.active.is_empty() { client.connections().len() } else { plan.active.len() };
+    Ok(of(name, server, connections, plan, &tally, &usages))
+}
+
+/// Runs a workload over SCTP.
+pub(super) fn measure_over_sctp(
+    name: &'static str,
+    server: &Server,
+    associations: &mut Associations,
+    load: &Load,
+    workload: impl Workload + 'static,
+) -> Result<Report> {
+    let count = associations.len();
+    let plan = Plan { warmup: load.warmup, duration: Some(load.duration), ..Plan::new(0..count, load.pace()) };
+    let mut usages = Vec::with_capacity(2);
+    let tally = associations.run(&plan, workload, || usages.push((server.usage(), server::usage("self"))))?;
+    Ok(of(name, server, count, &plan, &tally, &usages))
+}
+
+/// What the server's process and ours had used when measuring began, and when it ended.
+type Usages = [(Option<Usage>, Option<Usage>)];
+
+fn of(name: &'static str, server: &Server, connections: usize, plan: &Plan, tally: &Tally, usages: &Usages) -> Report {
+    let [(server_before, client_before), (server_after, client_after)] = *usages else {
         unreachable!("a run has a beginning and an end");
     };
     let client_cpu = client_before.zip(client_after).map_or(0.0, |(before, after)| share(before, after, tally.elapsed));
@@ -110,10 +134,10 @@ pub(super) fn run(
         Pace::Closed { outstanding } => (Some(outstanding), None),
         Pace::Open { per_second } => (None, Some(per_second)),
     };
-    Ok(Report {
+    Report {
         workload: name,
         server: server.address().to_string(),
-        connections: if plan.active.is_empty() { client.connections().len() } else { plan.active.len() },
+        connections,
         outstanding,
         rate,
         seconds: tally.elapsed.as_secs_f64(),
@@ -123,10 +147,10 @@ pub(super) fn run(
         first_error: tally.reason.or((tally.unanswered > 0).then_some("requests without an answer")),
         keep_alives: tally.keep_alives,
         flooded: tally.flooded,
-        latency_us: Latency::of(&tally),
+        latency_us: Latency::of(tally),
         server_process,
         client_cpu,
-    })
+    }
 }
 
 impl Report {

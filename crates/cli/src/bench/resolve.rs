@@ -8,6 +8,7 @@ use rserpool::Profile;
 use rsp_wire::asap::HandleResolution;
 use rsp_wire::asap::message_type::HANDLE_RESOLUTION_RESPONSE;
 
+use super::associations::{Associations, Transport};
 use super::client::{Client, Workload};
 use super::connection::Framing;
 use super::options::{Load, Population, Target};
@@ -28,6 +29,9 @@ pub(crate) struct Args {
     /// Pool elements to ask for [default: as many as the registrar gives]
     #[arg(long)]
     pub(super) items: Option<u32>,
+    /// What carries the load; pool elements register over the TCP mapping
+    #[arg(long, value_enum, default_value_t, conflicts_with = "rate")]
+    pub(super) transport: Transport,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -39,6 +43,15 @@ pub(super) fn measure(args: &Args) -> Result<Report> {
     let server = Server::registrar(&args.target)?;
     let mut client = Client::new()?;
     populate(&mut client, server.address(), &args.population, args.target.profile)?;
+    if args.transport != Transport::Tcp {
+        let before = server.usage();
+        let mut associations = Associations::open(args.transport, args.load.connections, server.address())?;
+        let pools = args.population.pools;
+        let workload = Resolutions::new(pools, args.items, args.target.profile, 0, associations.len())?;
+        let mut report = report::measure_over_sctp("resolve", &server, &mut associations, &args.load, workload)?;
+        report.since(before);
+        return Ok(report);
+    }
     let active = client.open(args.load.connections, server.address(), Framing::Mapping)?;
     let mut workload =
         Resolutions::new(args.population.pools, args.items, args.target.profile, active.start, active.len())?;

@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use rserpool::Profile;
 use serde::Deserialize;
 
+use super::associations::Transport;
 use super::options::{Cpus, Target};
 
 /// Where the server is and which process it is.
@@ -74,9 +75,9 @@ impl Server {
     }
 
     /// The echo server.
-    pub(super) fn echo(cpus: Cpus) -> Result<Self> {
+    pub(super) fn echo(cpus: Cpus, transport: Transport) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["bench", "echo-server"]);
+        command.args(["bench", "echo-server", "--transport", transport.name()]);
         let (mut server, line) = Server::start(command, cpus)?;
         server.address = line.trim().parse().context("the echo server ended; see its message above")?;
         Ok(server)

@@ -262,7 +262,7 @@ fn report(args: &[&str]) -> Result<Report> {
         | Bench::Takeover(_)
         | Bench::Startup(_)
         | Bench::Table(_)
-        | Bench::EchoServer => {
+        | Bench::EchoServer(_) => {
             unreachable!("what has another result is not asked for here")
         }
     }?;
