@@ -29,8 +29,13 @@ impl BackEnd {
         match std::env::var(VARIABLE) {
             Ok(names) => names.split(',').map(BackEnd::named).collect(),
             Err(_) if kernel_has_sctp() => BackEnd::ALL.to_vec(),
-            Err(_) => vec![BackEnd::Tcp],
+            Err(_) => vec![BackEnd::Tcp, BackEnd::SctpOverUdp],
         }
+    }
+
+    /// Whether the one that is missing here is to be tested elsewhere.
+    pub(crate) fn wants_virtual_machine() -> bool {
+        std::env::var_os(VARIABLE).is_none() && !kernel_has_sctp()
     }
 
     pub(crate) fn named(name: &str) -> BackEnd {

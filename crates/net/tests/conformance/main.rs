@@ -21,6 +21,7 @@ mod peer;
 mod restart;
 mod runner;
 mod undelivered;
+mod virtual_machine;
 
 use std::process::ExitCode;
 

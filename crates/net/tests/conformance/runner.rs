@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::BackEnd;
+use crate::{BackEnd, virtual_machine};
 
 /// A test by its name.
 pub(crate) type Test = (&'static str, fn(BackEnd));
@@ -23,6 +23,7 @@ pub(crate) fn run(arguments: &[String], groups: &[Group]) -> ExitCode {
         let mut parts = arguments.iter().filter(|argument| !argument.starts_with('-')).peekable();
         parts.peek().is_none() || parts.any(|part| name.contains(part.as_str()))
     };
+    let lists = arguments.iter().any(|argument| argument == "--list");
     let mut failed = Vec::new();
     let mut run = 0;
     for back_end in BackEnd::here() {
@@ -32,7 +33,7 @@ pub(crate) fn run(arguments: &[String], groups: &[Group]) -> ExitCode {
                 if !is_wanted(&name) {
                     continue;
                 }
-                if arguments.iter().any(|argument| argument == "--list") {
+                if lists {
                     println!("{name}: test");
                     continue;
                 }
@@ -52,10 +53,24 @@ pub(crate) fn run(arguments: &[String], groups: &[Group]) -> ExitCode {
             }
         }
     }
+    if BackEnd::wants_virtual_machine() && is_wanted_of(BackEnd::KernelSctp, &is_wanted, groups) && !lists {
+        run += 1;
+        if !virtual_machine::run(arguments) {
+            failed.push(format!("{} in the virtual machine", BackEnd::KernelSctp.name()));
+        }
+    }
     println!("\n{run} tests on {}", BackEnd::here().iter().map(|it| it.name()).collect::<Vec<_>>().join(", "));
     if failed.is_empty() {
         return ExitCode::SUCCESS;
     }
     println!("failed:\n    {}", failed.join("\n    "));
     ExitCode::FAILURE
+}
+
+/// Whether any test of this back end is.
+fn is_wanted_of(back_end: BackEnd, is_wanted: &impl Fn(&str) -> bool, groups: &[Group]) -> bool {
+    let mut names = groups
+        .iter()
+        .flat_map(|(group, tests)| tests.iter().map(move |(test, _)| format!("{}::{group}::{test}", back_end.name())));
+    names.any(|name| is_wanted(&name))
 }
