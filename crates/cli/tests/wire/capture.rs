@@ -63,6 +63,32 @@ fn a_session_captured_live_is_read_by_tshark_without_a_complaint() {
 }
 
 #[test]
+fn the_demo_with_a_server_killed_is_read_by_tshark_without_a_complaint() {
+    in_namespace(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("demo.pcapng");
+        // The demo starts the registrar next to itself: it has to be built.
+        drop(program("rsp-registrar", "rsp-registrar"));
+        let capture = start(&["-i", "lo"], &file);
+        let demo = rsp(&["demo", "--script", "-o", "json", "--acts", "kill,registrar-kill", "--requests", "1000"]);
+        assert!(demo.status.success(), "{demo:?}");
+        stop(capture);
+        assert_eq!(tshark::complaints(&file), "");
+        let frames = tshark::messages(&file);
+        assert_eq!(decoded_frames(&file), frames);
+        let asap: Vec<u8> = frames.iter().flat_map(|frame| &frame.asap).copied().collect();
+        let enrp: Vec<u8> = frames.iter().flat_map(|frame| &frame.enrp).copied().collect();
+        // Registrations, resolutions, keep-alives and the report of the PE that died; presence and updates between registrars.
+        for wanted in [1, 3, 5, 6, 7, 8, 9, 0x3f] {
+            assert!(asap.contains(&wanted), "ASAP {wanted} is not there");
+        }
+        for wanted in [1, 4] {
+            assert!(enrp.contains(&wanted), "ENRP {wanted} is not there");
+        }
+    });
+}
+
+#[test]
 fn a_capture_that_begins_late_sees_the_connections_that_were_there() {
     in_namespace(|| {
         let folder = tempfile::tempdir().unwrap();
