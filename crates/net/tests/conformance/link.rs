@@ -80,6 +80,7 @@ impl Link {
     }
 }
 
-const NEAR: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 101));
+/// The near host's address.
+pub(crate) const NEAR: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 101));
 pub(crate) const FAR: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 102));
 const NOBODY: &str = "02:00:00:00:00:99";
