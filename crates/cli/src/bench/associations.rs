@@ -10,48 +10,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use machine::association::{Event, Heartbeat, Protocol, Token};
-use net::{Association, Options, SctpBackend, SctpChoice, TransportSettings, Transports};
+use net::{Association, Options, TransportChoice, Transports};
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 
 use super::client::{Pace, Plan, Tally, Workload};
-
-/// What carries the load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub(super) enum Transport {
-    /// The TCP mapping
-    #[default]
-    Tcp,
-    /// SCTP over UDP
-    SctpUdp,
-    /// The kernel's SCTP
-    Sctp,
-}
-
-impl Transport {
-    /// Its name, as everywhere.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Transport::Tcp => "tcp",
-            Transport::SctpUdp => "sctp-udp",
-            Transport::Sctp => "sctp",
-        }
-    }
-
-    /// The SCTP it stands for. Must be called inside the runtime.
-    pub(super) fn transports(self) -> Result<Transports> {
-        let (choice, wanted) = match self {
-            Transport::Tcp => (SctpChoice::Off, None),
-            Transport::SctpUdp => (SctpChoice::Udp, Some(SctpBackend::Udp)),
-            Transport::Sctp => (SctpChoice::Kernel, Some(SctpBackend::Kernel)),
-        };
-        let transports = Transports::new(TransportSettings { sctp: choice, ..TransportSettings::default() });
-        if transports.sctp() != wanted {
-            bail!("transport {} is not there on this system", self.name());
-        }
-        Ok(transports)
-    }
-}
 
 /// Associations that are up.
 pub(super) struct Associations {
@@ -64,10 +27,10 @@ pub(super) struct Associations {
 
 impl Associations {
     /// Opens so many.
-    pub(super) fn open(transport: Transport, count: u32, to: SocketAddr) -> Result<Self> {
+    pub(super) fn open(transport: TransportChoice, count: u32, to: SocketAddr) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (transports, associations) = runtime.block_on(async {
-            let transports = transport.transports()?;
+            let transports = transport.start(None)?;
             let mut associations = Vec::new();
             // Some at a time: nobody's queue is to overflow.
             while associations.len() < count as usize {
@@ -78,7 +41,7 @@ impl Associations {
                     loop {
                         match association.next().await {
                             Event::Up(_) => break,
-                            Event::Lost(reason) => bail!("connecting to {to} over {}: {reason}", transport.name()),
+                            Event::Lost(reason) => bail!("connecting to {to} over {transport}: {reason}"),
                             _ => {}
                         }
                     }

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use machine::association::{Event, Protocol, Token};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll};
+use net::TransportChoice;
 
-use super::associations::{Associations, Transport, options};
+use super::associations::{Associations, options};
 use super::client::{Client, Workload};
 use super::connection::Framing;
 use super::options::{Load, Pin};
@@ -26,16 +27,16 @@ pub(crate) struct Args {
     pub(super) load: Load,
     #[command(flatten)]
     pub(super) pin: Pin,
-    /// What carries the load
-    #[arg(long, value_enum, default_value_t, conflicts_with = "rate")]
-    pub(super) transport: Transport,
+    /// What carries the load: tcp, sctp-udp or sctp
+    #[arg(long, default_value_t = TransportChoice::Tcp, conflicts_with = "rate")]
+    pub(super) transport: TransportChoice,
 }
 
 /// The server's process.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ServerArgs {
-    #[arg(long, value_enum, default_value_t)]
-    transport: Transport,
+    #[arg(long, default_value_t = TransportChoice::Tcp)]
+    transport: TransportChoice,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -44,7 +45,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 pub(super) fn measure(args: &Args) -> Result<Report> {
     let server = Server::echo(args.pin.cpus, args.transport)?;
-    if args.transport != Transport::Tcp {
+    if args.transport != TransportChoice::Tcp {
         let before = server.usage();
         let mut associations = Associations::open(args.transport, args.load.connections, server.address())?;
         let mut report = report::measure_over_sctp("echo", &server, &mut associations, &args.load, Echo)?;
@@ -76,13 +77,13 @@ pub(super) fn serve(args: &ServerArgs) -> Result<()> {
         std::process::exit(0);
     });
     match args.transport {
-        Transport::Tcp => serve_tcp(),
+        TransportChoice::Tcp => serve_tcp(),
         transport => block_on(serve_sctp(transport)),
     }
 }
 
-async fn serve_sctp(transport: Transport) -> Result<()> {
-    let transports = transport.transports()?;
+async fn serve_sctp(transport: TransportChoice) -> Result<()> {
+    let transports = transport.start(None)?;
     let listener = transports.bind(Protocol::Sctp, &["127.0.0.1:0".parse()?], options())?;
     crate::output::print(&listener.local_addr().to_string())?;
     loop {

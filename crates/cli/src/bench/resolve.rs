@@ -4,11 +4,12 @@
 use std::net::SocketAddr;
 
 use anyhow::{Result, ensure};
+use net::TransportChoice;
 use rserpool::Profile;
 use rsp_wire::asap::HandleResolution;
 use rsp_wire::asap::message_type::HANDLE_RESOLUTION_RESPONSE;
 
-use super::associations::{Associations, Transport};
+use super::associations::Associations;
 use super::client::{Client, Workload};
 use super::connection::Framing;
 use super::options::{Load, Population, Target};
@@ -29,9 +30,9 @@ pub(crate) struct Args {
     /// Pool elements to ask for [default: as many as the registrar gives]
     #[arg(long)]
     pub(super) items: Option<u32>,
-    /// What carries the load; pool elements register over the TCP mapping
-    #[arg(long, value_enum, default_value_t, conflicts_with = "rate")]
-    pub(super) transport: Transport,
+    /// What carries the load: tcp, sctp-udp or sctp; pool elements register over the TCP mapping
+    #[arg(long, default_value_t = TransportChoice::Tcp, conflicts_with = "rate")]
+    pub(super) transport: TransportChoice,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -43,7 +44,7 @@ pub(super) fn measure(args: &Args) -> Result<Report> {
     let server = Server::registrar(&args.target)?;
     let mut client = Client::new()?;
     populate(&mut client, server.address(), &args.population, args.target.profile)?;
-    if args.transport != Transport::Tcp {
+    if args.transport != TransportChoice::Tcp {
         let before = server.usage();
         let mut associations = Associations::open(args.transport, args.load.connections, server.address())?;
         let pools = args.population.pools;

@@ -8,13 +8,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use net::TransportChoice;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rserpool::Profile;
 use serde::Deserialize;
 
-use super::associations::Transport;
 use super::options::{Cpus, Target};
 
 /// Where the server is and which process it is.
@@ -75,7 +75,7 @@ impl Server {
     }
 
     /// The echo server.
-    pub(super) fn echo(cpus: Cpus, transport: Transport) -> Result<Self> {
+    pub(super) fn echo(cpus: Cpus, transport: TransportChoice) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["bench", "echo-server", "--transport", transport.name()]);
         let (mut server, line) = Server::start(command, cpus)?;
