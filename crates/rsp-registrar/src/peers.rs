@@ -52,24 +52,48 @@ impl fmt::Display for PeerName {
 }
 
 /// The addresses of all names. A host that has just booted may have to wait for its name server: as long as a registrar looks for others it waits,
-/// or it would believe that it is alone.
-pub(crate) async fn first_look_up(names: &[PeerName], patience: Duration) -> Vec<SocketAddr> {
+/// or it would believe that it is alone. What has no address is told when that is first seen, and when it is no longer waited for.
+pub(crate) async fn first_look_up(names: &[PeerName], patience: Duration) -> Found {
     let give_up = tokio::time::Instant::now() + patience;
+    let mut is_first = true;
     loop {
         let found = look_up(names).await;
-        if found.is_complete || tokio::time::Instant::now() >= give_up {
-            return found.addresses;
+        let is_last = found.unresolved.is_empty() || tokio::time::Instant::now() >= give_up;
+        if is_first || is_last {
+            found.unresolved.iter().for_each(Unresolved::log);
         }
+        if is_last {
+            return found;
+        }
+        is_first = false;
         tokio::time::sleep(LOOK_UP_FIRST).await;
     }
 }
 
 /// What names led to.
 #[derive(Debug)]
-struct Found {
-    addresses: Vec<SocketAddr>,
-    /// Each name has an address.
-    is_complete: bool,
+pub(crate) struct Found {
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// Names without an address.
+    unresolved: Vec<Unresolved>,
+}
+
+#[derive(Debug)]
+struct Unresolved {
+    name: PeerName,
+    why: String,
+}
+
+impl Found {
+    pub(crate) fn unresolved(&self) -> Vec<String> {
+        self.unresolved.iter().map(|it| it.name.to_string()).collect()
+    }
+}
+
+impl Unresolved {
+    fn log(&self) {
+        tracing::warn!(peer = %self.name, why = self.why, "peer has no address; it is looked up again");
+    }
 }
 
 /// The addresses of all names.
@@ -78,18 +102,26 @@ async fn look_up(names: &[PeerName]) -> Found {
     for name in names.iter().cloned() {
         lookups.spawn(async move {
             let found = tokio::net::lookup_host((name.host.as_str(), name.port));
-            match tokio::time::timeout(LOOK_UP_PATIENCE, found).await {
-                Ok(Ok(found)) => return found.collect(),
-                Ok(Err(error)) => tracing::warn!(peer = %name, %error, "peer has no address; it is looked up again"),
-                Err(_) => tracing::warn!(peer = %name, "the name server does not answer; the peer is looked up again"),
-            }
-            Vec::new()
+            let why = match tokio::time::timeout(LOOK_UP_PATIENCE, found).await {
+                Ok(Ok(found)) => match found.collect::<Vec<_>>() {
+                    found if found.is_empty() => "the name has none".to_owned(),
+                    found => return Ok(found),
+                },
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "the name server does not answer".to_owned(),
+            };
+            Err(Unresolved { name, why })
         });
     }
-    let found: Vec<Vec<_>> = lookups.join_all().await;
-    let is_complete = found.iter().all(|addresses| !addresses.is_empty());
-    let addresses: BTreeSet<_> = found.into_iter().flatten().collect();
-    Found { addresses: addresses.into_iter().collect(), is_complete }
+    let (mut addresses, mut unresolved) = (BTreeSet::new(), Vec::new());
+    for found in lookups.join_all().await {
+        match found {
+            Ok(found) => addresses.extend(found),
+            Err(name) => unresolved.push(name),
+        }
+    }
+    unresolved.sort_by_key(|it: &Unresolved| it.name.to_string());
+    Found { addresses: addresses.into_iter().collect(), unresolved }
 }
 
 /// Looks names up again for as long as it is awaited, while a peer is not reached. Addresses that did not change are not news.
@@ -102,8 +134,10 @@ pub(crate) async fn follow(shell: Rc<Shell>, names: Vec<PeerName>, mut known: Ve
         if shell.reaches_all(&known) && known.len() >= names.len() {
             continue;
         }
-        let Found { addresses: mut found, is_complete } = look_up(&names).await;
-        if !is_complete {
+        let looked_up = look_up(&names).await;
+        shell.unresolved.replace(looked_up.unresolved());
+        let Found { addresses: mut found, unresolved } = looked_up;
+        if !unresolved.is_empty() {
             // A name server that is away takes no peer from us.
             found.extend(known.iter().copied());
             found.sort_unstable();
@@ -155,7 +189,7 @@ mod tests {
         let names =
             ["127.0.0.1:7", "127.0.0.1:7", "localhost:7", "no.such.name.invalid:7"].map(|it| it.parse().unwrap());
         let found = look_up(&names).await;
-        assert!(!found.is_complete);
+        assert_eq!(found.unresolved(), ["no.such.name.invalid:7"]);
         let found = found.addresses;
         assert!(found.contains(&"127.0.0.1:7".parse().unwrap()), "{found:?}");
         assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), found.len());

@@ -119,7 +119,9 @@ async fn start(
 ) -> Result<Rc<Shell>> {
     let id = config.id.map_or_else(random_id, |Id(id)| ServerId(id));
     let host = net::host_addresses().context("cannot list this host's addresses")?;
-    let peers = peers::first_look_up(&config.peers, config.settings.enrp.mentor_discovery_timeout).await;
+    let found = peers::first_look_up(&config.peers, config.settings.enrp.mentor_discovery_timeout).await;
+    let unresolved = found.unresolved();
+    let peers = found.addresses;
     let (announcers, channels) = Announcers::join(&config, &ready.asap, &ready.enrp);
     let asap: Vec<Served> = match config.profile == Profile::Rsplib && transports.sctp().is_some() {
         // RSPLIB's pool elements and users know no TCP either, and take an announcement with it for a bad one.
@@ -128,6 +130,7 @@ async fn start(
     };
     let registrar = Registrar::new(id, config.settings, host.clone(), random());
     let shell = Shell::start(registrar, transports, options, announcers);
+    shell.unresolved.replace(unresolved);
     shell.input(Input::EnrpTransports(listeners::enrp_transports(&enrp)));
     shell.input(Input::AsapTransports(listeners::asap_transports(&asap, &host)));
     shell.input(Input::StaticPeers(peers.clone()));

@@ -10,6 +10,7 @@ use crate::output::{Output, print, print_json, table};
 ///
 /// The first line is the registrar that is asked; the others are its peers as it sees them. AGREES says whether the checksum a peer
 /// announced last was the one of what this registrar then believed of it (RFC 5353 §3.6.1); "no" means that it downloads them again.
+/// Named peers that are not reached come last, in state unreached.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -21,13 +22,15 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let own = &answer["registrar"];
     match args.registrar.output {
         Output::Table => {
-            let rows = std::iter::once(own_row(own)).chain(peers.iter().map(peer_row));
+            let unreached = answer["unreached"].as_array().into_iter().flatten().map(unreached_row);
+            let rows = std::iter::once(own_row(own)).chain(peers.iter().map(peer_row)).chain(unreached);
             print(&table(["REGISTRAR", "ENRP", "STATE", "ELEMENTS", "CHECKSUM", "AGREES"], rows))
         }
         Output::Json => print_json(&answer),
         Output::Jsonl => {
             print_json(&marked(own, true))?;
-            peers.iter().try_for_each(|peer| print_json(&marked(peer, false)))
+            let unreached = answer["unreached"].as_array().into_iter().flatten();
+            peers.iter().chain(unreached).try_for_each(|peer| print_json(&marked(peer, false)))
         }
     }
 }
@@ -45,6 +48,12 @@ fn peer_row(peer: &Value) -> [String; 6] {
         None => "-",
     };
     [id, text(&peer["addresses"][0]), state, elements, checksum, agrees.to_owned()]
+}
+
+fn unreached_row(named: &Value) -> [String; 6] {
+    let place = if named["name"].is_null() { &named["addresses"][0] } else { &named["name"] };
+    let none = || "-".to_owned();
+    [none(), text(place), text(&named["state"]), none(), none(), none()]
 }
 
 /// A line says which registrar was asked.

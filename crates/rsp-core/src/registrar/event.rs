@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Facts about the registrar, for the log, the counters, the dashboard and the tests.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use rsp_wire::parameter::ErrorCause;
@@ -130,6 +130,13 @@ pub enum Event {
         given_up: ServerId,
         /// The new one.
         id: ServerId,
+    },
+    /// Initialization is complete, and a registrar an administrator names was not reached. It is tried again and again.
+    PeerUnreached {
+        /// Where it should be.
+        address: SocketAddr,
+        /// Why not; `None` if there was no answer of any kind yet.
+        reason: Option<LostReason>,
     },
     /// A registrar not known before.
     PeerFound {
@@ -419,6 +426,13 @@ impl std::fmt::Display for Event {
             Event::MentorFailed { mentor } => write!(f, "registrar {mentor} does not give us the handlespace"),
             Event::IdentifierChanged { given_up, id } => {
                 write!(f, "another registrar has the identifier {given_up}, taking {id}")
+            }
+            Event::PeerUnreached { address, reason } => {
+                write!(f, "no registrar reached at {address}, which is named as a peer: ")?;
+                match reason {
+                    Some(reason) => write!(f, "{reason}; it is tried again"),
+                    None => f.write_str("no answer yet; it is tried again"),
+                }
             }
             Event::PeerFound { peer } => write!(f, "registrar {peer} found"),
             Event::PeerProbed { peer, silent_for } => {

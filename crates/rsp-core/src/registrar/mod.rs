@@ -37,7 +37,7 @@ use rsp_wire::ServerId;
 use rsp_wire::parameter::Transport;
 
 pub use admission::{Action, may};
-pub use enrp::{PeerState, PeerStatus, RegistrarStatus};
+pub use enrp::{PeerState, PeerStatus, RegistrarStatus, Unreached};
 pub use event::{Change, EndReason, Event, IgnoreReason, Refusal, Removal};
 pub use metrics::Metrics;
 pub use view::{ElementStatus, PoolPage, PoolStatus, Reached};

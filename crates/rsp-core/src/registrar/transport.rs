@@ -209,8 +209,8 @@ impl Registrar {
 
     fn association_lost(&mut self, id: AssociationId, reason: LostReason, now: Time) {
         if self.associations.get(id).is_some() {
+            self.named_peer_failed(id, &reason);
             self.event(Event::AssociationLost { association: id, reason });
-            self.named_peer_failed(id);
             self.forget_association(id, now);
         }
     }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 
-use super::fields::{fields, kind};
+use super::fields::{KINDS, fields, kind};
 
 /// Where the registrar's thread tells what happens.
 #[derive(Debug, Clone)]
@@ -114,7 +114,13 @@ fn kinds(query: &str) -> Result<Vec<String>, Problem> {
             let detail = format!("\"{parameter}\" is not understood: ?kind=pe_added,pe_removed is.");
             return Err(Problem::new(StatusCode::BAD_REQUEST, "Bad query", detail));
         };
-        kinds.extend(names.split(',').filter(|name| !name.is_empty()).map(str::to_owned));
+        for name in names.split(',').filter(|name| !name.is_empty()) {
+            if !KINDS.contains(&name) {
+                let detail = format!("There are no events of kind \"{name}\": kinds are {}.", KINDS.join(", "));
+                return Err(Problem::new(StatusCode::BAD_REQUEST, "Bad query", detail));
+            }
+            kinds.push(name.to_owned());
+        }
     }
     Ok(kinds)
 }

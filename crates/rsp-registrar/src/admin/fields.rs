@@ -45,6 +45,9 @@ pub(super) fn fields(event: &Event) -> Value {
         | Event::MessageIgnored { association, .. }
         | Event::ErrorReceived { association, .. } => json!({ "association": association.0 }),
         Event::PeerFound { peer } | Event::Resynchronizing { peer } => json!({ "peer": peer.to_string() }),
+        Event::PeerUnreached { address, reason } => {
+            json!({ "address": address, "reason": reason.as_ref().map(ToString::to_string) })
+        }
         Event::PeerProbed { peer, silent_for } => {
             json!({ "peer": peer.to_string(), "silent_ms": millis(*silent_for) })
         }
@@ -78,6 +81,45 @@ pub(super) fn fields(event: &Event) -> Value {
         _ => json!({}),
     }
 }
+
+/// Every [`kind`] there is, and what a reader is told who has missed some.
+pub(super) const KINDS: [&str; 35] = [
+    "pe_added",
+    "pe_updated",
+    "pe_removed",
+    "registration_rejected",
+    "registration_modified",
+    "deregistration_rejected",
+    "pe_reported",
+    "pe_cut_off",
+    "association_up",
+    "association_lost",
+    "association_refused",
+    "association_ended",
+    "message_ignored",
+    "error_received",
+    "started",
+    "mentor_busy",
+    "mentor_failed",
+    "identifier_changed",
+    "peer_unreached",
+    "peer_found",
+    "peer_probed",
+    "peer_dead",
+    "takeover_started",
+    "takeover_stopped",
+    "takeover_yielded",
+    "takeover_refused",
+    "taken_over",
+    "resynchronizing",
+    "resynchronized",
+    "update_rejected",
+    "peer_refused",
+    "pe_given_up",
+    "left",
+    "paused",
+    "lost",
+];
 
 /// The name of an enum's variant, as `Debug` begins with it.
 fn name(value: &impl Debug) -> String {
@@ -120,5 +162,24 @@ mod tests {
         assert_eq!(fields(&event), json!({ "pool": "echo", "pe": "0x00000007", "reason": "keep_alive_timeout" }));
         assert_eq!(kind(&Event::PeCutOff { pool, pe }), "pe_cut_off");
         assert_eq!(kind(&Event::Paused { late: std::time::Duration::ZERO }), "paused");
+    }
+
+    #[test]
+    fn every_event_has_its_kind_in_the_list_and_every_kind_is_documented() {
+        let source = include_str!("../../../rsp-core/src/registrar/event.rs");
+        let body =
+            source.split("pub enum Event {").nth(1).and_then(|rest| rest.split("\n}\n").next()).expect("it is there");
+        let variants = body.lines().filter_map(|line| line.strip_prefix("    "));
+        let variants = variants.filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
+        let names: Vec<_> = variants.map(|line| name(&format_args!("{line}"))).collect();
+        assert!(names.len() > 20 && names[0] == "handlespace_changed", "{names:?}");
+        for name in &names[1..] {
+            assert!(KINDS.contains(&name.as_str()), "{name} is not in KINDS");
+        }
+        assert_eq!(KINDS.len(), names.len() - 1 + 3 + 1);
+        let documented = include_str!("../../../../docs/admin-http.md");
+        for kind in KINDS {
+            assert!(documented.contains(&format!("`{kind}`")), "{kind} is not in docs/admin-http.md");
+        }
     }
 }

@@ -17,10 +17,11 @@ pub(crate) struct Snapshot {
     subscriptions: usize,
     owned: usize,
     peers: Vec<PeerStatus>,
+    unreached: usize,
 }
 
 impl Snapshot {
-    pub(super) fn of(registrar: &Registrar, now: Time) -> Self {
+    pub(super) fn of(registrar: &Registrar, unresolved: &[String], now: Time) -> Self {
         Snapshot {
             counters: *registrar.metrics(),
             pools: registrar.pool_count(),
@@ -29,20 +30,28 @@ impl Snapshot {
             subscriptions: registrar.subscription_count(),
             owned: registrar.status().owned,
             peers: registrar.peers(now).collect(),
+            unreached: unresolved.len() + registrar.unreached().count(),
         }
     }
 
     pub(super) fn samples(self) -> Vec<Sample> {
-        let Snapshot { counters: c, pools, pool_elements, associations, subscriptions, owned, peers } = self;
+        let Snapshot { counters: c, pools, pool_elements, associations, subscriptions, owned, peers, unreached } = self;
         let gauge = |name, help, value: usize| Sample::gauge(name, help, value as u64);
         let of_peers = |name, help, value: fn(&PeerStatus) -> u64| {
             Sample::gauges(name, help, "peer", peers.iter().map(|peer| (peer.id.to_string(), value(peer))))
         };
         vec![
+            Sample::gauges(
+                "build_info",
+                "Always 1; the label says what runs",
+                "version",
+                [(env!("CARGO_PKG_VERSION"), 1)],
+            ),
             gauge("pools", "Pools", pools),
             gauge("pool_elements", "Pool elements in all pools", pool_elements),
             gauge("pool_elements_owned", "Pool elements this registrar is the home of", owned),
             gauge("peers", "Other registrars known", peers.len()),
+            gauge("static_peers_unreached", "Named registrars that are not reached, or have no address", unreached),
             of_peers("peer_pool_elements", "Pool elements a peer is the home of", |peer| peer.owned as u64),
             of_peers("peer_silent_milliseconds", "Time since a peer was heard", |peer| millis(peer.silent_for)),
             of_peers("peer_alive", "Whether a peer is believed to be alive", |peer| {
@@ -55,7 +64,7 @@ impl Snapshot {
             ),
             gauge("associations", "Associations, those being opened included", associations),
             gauge("subscriptions", "Subscriptions of pool users to pools", subscriptions),
-            Sample::counter("messages_received", "ASAP messages received", c.messages_received),
+            Sample::counter("messages_received", "Messages received, ASAP's and ENRP's", c.messages_received),
             Sample::counter("messages_sent", "ASAP messages sent", c.messages_sent),
             Sample::counter("messages_ignored", "ASAP messages not processed", c.messages_ignored),
             Sample::counter("requests_over_rate", "Requests over the rate limit", c.requests_over_rate),

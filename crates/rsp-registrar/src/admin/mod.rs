@@ -41,13 +41,13 @@ pub(crate) enum Question {
 }
 
 impl Question {
-    /// Looks it up. Whoever asked may have gone meanwhile.
-    pub(crate) fn answer(self, registrar: &Registrar, now: Time) {
+    /// Looks it up. Whoever asked may have gone meanwhile. `unresolved` are the named peers that have no address.
+    pub(crate) fn answer(self, registrar: &Registrar, unresolved: &[String], now: Time) {
         match self {
             Question::Pools(asker) => drop(asker.send(PoolList::of(registrar))),
             Question::Pool(handle, page, asker) => drop(asker.send(Pool::of(registrar, &handle, page, now))),
-            Question::Registrars(asker) => drop(asker.send(RegistrarList::of(registrar, now))),
-            Question::Metrics(asker) => drop(asker.send(metrics::Snapshot::of(registrar, now))),
+            Question::Registrars(asker) => drop(asker.send(RegistrarList::of(registrar, unresolved, now))),
+            Question::Metrics(asker) => drop(asker.send(metrics::Snapshot::of(registrar, unresolved, now))),
         }
     }
 }
@@ -67,7 +67,13 @@ pub(crate) fn routes(questions: Questions, news: News, served: Served) -> Router
         .merge(Router::new().route("/v1/events", get(events::stream)).with_state(events::Readers::of(news)))
 }
 
-async fn pools(State(questions): State<Questions>) -> Result<Json<PoolList>, Problem> {
+async fn pools(State(questions): State<Questions>, uri: Uri) -> Result<Json<PoolList>, Problem> {
+    if let Some(query) = uri.query().filter(|query| !query.is_empty()) {
+        let detail = format!(
+            "\"{query}\" is not understood: the list of pools is whole; a pool's elements come in pages, /v1/pools/HANDLE?limit=100."
+        );
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "Bad query", detail));
+    }
     ask(&questions, Question::Pools).await.map(Json)
 }
 

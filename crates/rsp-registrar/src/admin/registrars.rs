@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use machine::Time;
-use rsp_core::registrar::{PeerState, PeerStatus, Registrar};
+use rsp_core::registrar::{PeerState, PeerStatus, Registrar, Unreached};
 use serde::Serialize;
 
 use super::status::millis;
@@ -14,6 +14,7 @@ use super::status::millis;
 pub(crate) struct RegistrarList {
     registrar: This,
     peers: Vec<Peer>,
+    unreached: Vec<NotReached>,
 }
 
 /// Where this registrar is.
@@ -49,8 +50,18 @@ struct Peer {
     resynchronizing: bool,
 }
 
+/// A place where a registrar should be.
+#[derive(Debug, Serialize)]
+struct NotReached {
+    /// As it was named, if that is no address.
+    name: Option<String>,
+    addresses: Vec<SocketAddr>,
+    state: &'static str,
+    reason: String,
+}
+
 impl RegistrarList {
-    pub(super) fn of(registrar: &Registrar, now: Time) -> Self {
+    pub(super) fn of(registrar: &Registrar, unresolved: &[String], now: Time) -> Self {
         let status = registrar.status();
         let this = This {
             id: status.id.to_string(),
@@ -65,12 +76,26 @@ impl RegistrarList {
             claims: status.claims,
             takeovers: status.takeovers,
         };
-        RegistrarList { registrar: this, peers: registrar.peers(now).map(Peer::of).collect() }
+        let by_name = unresolved.iter().map(|name| NotReached::by_name(name));
+        let unreached = by_name.chain(registrar.unreached().map(NotReached::of)).collect();
+        RegistrarList { registrar: this, peers: registrar.peers(now).map(Peer::of).collect(), unreached }
     }
 
     pub(super) fn served(mut self, served: Served) -> Self {
         self.registrar.served = Some(served);
         self
+    }
+}
+
+impl NotReached {
+    fn of(unreached: Unreached) -> Self {
+        let reason = unreached.reason.map_or("no answer yet".to_owned(), |reason| reason.to_string());
+        NotReached { name: None, addresses: vec![unreached.address], state: UNREACHED, reason }
+    }
+
+    fn by_name(name: &str) -> Self {
+        let reason = "the name has no address".to_owned();
+        NotReached { name: Some(name.to_owned()), addresses: Vec::new(), state: UNREACHED, reason }
     }
 }
 
@@ -96,3 +121,5 @@ impl Peer {
         }
     }
 }
+
+const UNREACHED: &str = "unreached";

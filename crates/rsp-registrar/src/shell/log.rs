@@ -33,6 +33,7 @@ pub(super) fn event(event: &Event) {
         | Event::RegistrationModified { .. }
         | Event::DeregistrationRejected { .. }
         | Event::MentorFailed { .. }
+        | Event::PeerUnreached { .. }
         | Event::IdentifierChanged { .. }
         | Event::PeerDead { .. }
         | Event::TakeoverRefused { .. }

@@ -43,6 +43,8 @@ pub(crate) struct Shell {
     most_links: usize,
     news: News,
     announcers: Announcers,
+    /// Named peers that have no address.
+    pub(crate) unresolved: RefCell<Vec<String>>,
     /// Initialization is complete.
     pub(crate) started: Notify,
     /// The pool elements are handed over.
@@ -69,6 +71,7 @@ impl Shell {
             most_links,
             news: News::new(),
             announcers,
+            unresolved: RefCell::default(),
             started: Notify::new(),
             left: Notify::new(),
         });
@@ -123,7 +126,7 @@ impl Shell {
     /// Answers what admin HTTP asks.
     pub(crate) async fn answer(self: Rc<Self>, mut questions: mpsc::Receiver<Question>) {
         while let Some(question) = questions.recv().await {
-            question.answer(&self.registrar.borrow(), self.clock.now());
+            question.answer(&self.registrar.borrow(), &self.unresolved.borrow(), self.clock.now());
         }
     }
 

@@ -60,6 +60,7 @@ fn the_numbers_are_those_of_the_registrar() {
     assert!(head.contains("application/openmetrics-text"), "{head}");
     for line in [
         "rserpool_pools 1",
+        concat!("rserpool_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         "rserpool_pool_elements 1",
         "rserpool_associations 1",
         "rserpool_messages_received_total 3",
@@ -98,7 +99,7 @@ fn a_large_pool_comes_in_pages() {
 fn events_come_as_they_happen() {
     let registrar = Registrar::start(&["--id", "0a0b0c0d"]);
     let mut all = registrar.events("/v1/events");
-    let mut gone = registrar.events("/v1/events?kind=pe_removed,nonsense");
+    let mut gone = registrar.events("/v1/events?kind=pe_removed,pe_reported");
     let mut pe = Peer::connect(registrar.asap());
     let element = pe.element(0x2a);
     pe.register("echo", element);
@@ -110,6 +111,7 @@ fn events_come_as_they_happen() {
     stranger.send(&report("echo", 0x2a));
     assert_eq!(all.next_of("pe_reported")["fields"]["reports"], 1);
     drop(pe);
+    assert_eq!(gone.next()["kind"], "pe_reported");
     let removed = gone.next();
     assert_eq!((&removed["kind"], &removed["fields"]["pe"]), (&json!("pe_removed"), &json!("0x0000002a")));
 }
@@ -131,6 +133,8 @@ fn an_error_is_a_problem_that_says_what_to_do() {
         ("/v1/pools/%zz", 400, "hexadecimal"),
         ("/v1/pools/none?limit=many", 400, "?limit=100"),
         ("/v1/events?kinds=a", 400, "?kind=pe_added"),
+        ("/v1/events?kind=bogus", 400, "peer_dead"),
+        ("/v1/pools?limit=7", 400, "/v1/pools/HANDLE?limit=100"),
         ("/v1/pool", 404, "docs/admin-http.md"),
     ] {
         let (head, body) = registrar.get(path);

@@ -34,6 +34,28 @@ fn asap_is_not_served_before_the_handlespace_is_there() {
 }
 
 #[test]
+fn a_named_peer_that_is_not_there_is_told_once_and_shown_as_long_as_it_is_missing() {
+    let nobody = free_port().to_string();
+    let registrar = Registrar::start(&["--profile", "fast", "--peer", &nobody, "--peer", "no.such.name.invalid"]);
+    until("why not is known", || registrar.json("/v1/registrars")["unreached"][1]["reason"] == "connection refused");
+    let unreached = registrar.json("/v1/registrars")["unreached"].clone();
+    assert_eq!(
+        (&unreached[0]["name"], &unreached[0]["state"]),
+        (&"no.such.name.invalid:9901".into(), &"unreached".into())
+    );
+    assert_eq!(unreached[1]["addresses"][0], nobody);
+    assert!(registrar.get("/metrics").1.contains("rserpool_static_peers_unreached 2\n"));
+    let late =
+        Registrar::spawn(program(&["--asap", "127.0.0.1:0", "--enrp", &nobody, "--admin", "off", "--announce-ready"]));
+    until("it is reached", || registrar.json("/v1/registrars")["unreached"][1].is_null());
+    drop(late);
+    let (_, log) = registrar.stop();
+    let told = |words: &str| log.lines().filter(|line| line.contains("WARN") && line.contains(words)).count();
+    assert_eq!(told(&format!("no registrar reached at {nobody}")), 1, "{log}");
+    assert!((1..=2).contains(&told("no.such.name.invalid")), "{log}");
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     let leaving = Registrar::start(&["--profile", "fast", "--set", "leave_timeout=1h"]);
     let staying = Registrar::start(&["--profile", "fast", "--peer", &leaving.enrp().to_string()]);

@@ -9,7 +9,7 @@ use rsp_wire::{ServerId, parameter};
 use smallvec::SmallVec;
 
 use super::peers::{FormerPeer, Link, Peer, PeerState, Reached, StaticPeer};
-use crate::association::{AssociationId, Request};
+use crate::association::{AssociationId, LostReason, Request};
 use crate::registrar::admission::{Action, may};
 use crate::registrar::event::{EndReason, Event, Refusal};
 use crate::registrar::timer::Timer;
@@ -131,6 +131,7 @@ impl Registrar {
         }
         if let Some(place) = self.static_peer_of(id) {
             self.enrp.static_peers[place].failed.clear();
+            self.enrp.static_peers[place].lost = None;
             self.enrp.static_peers[place].tried_since = None;
         }
         for (_, peer) in self.enrp.peers.iter_mut() {
@@ -280,10 +281,11 @@ impl Registrar {
     }
 
     /// An association is lost, which we have not ended. If it leads to a peer an administrator names, nobody answers there.
-    pub(in crate::registrar) fn named_peer_failed(&mut self, id: AssociationId) {
+    pub(in crate::registrar) fn named_peer_failed(&mut self, id: AssociationId, reason: &LostReason) {
         let Some(place) = self.static_peer_of(id) else { return };
         let Some((protocol, _)) = self.associations.destination(id) else { return };
         let protocols = self.enrp_protocols();
+        self.enrp.static_peers[place].lost = Some(reason.clone());
         let failed = &mut self.enrp.static_peers[place].failed;
         if !failed.contains(&protocol) {
             failed.push(protocol);

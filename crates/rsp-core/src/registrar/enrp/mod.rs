@@ -41,7 +41,7 @@ use crate::rate::Rate;
 use crate::{PPID_ASAP, PPID_ENRP};
 
 pub use peers::PeerState;
-pub use status::{PeerStatus, RegistrarStatus};
+pub use status::{PeerStatus, RegistrarStatus, Unreached};
 
 /// What a registrar knows of the others.
 #[derive(Debug, Default)]

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use super::audit::Audit;
 use super::handle_table::Session;
-use crate::association::{self, AssociationId};
+use crate::association::{self, AssociationId, LostReason};
 use crate::registrar::associations::Addresses;
 
 /// One other registrar.
@@ -162,13 +162,15 @@ pub(in crate::registrar) struct StaticPeer {
     pub(in crate::registrar) is_this_one: bool,
     /// The transports over which the last attempt to connect has failed.
     pub(in crate::registrar) failed: SmallVec<[association::Protocol; 2]>,
+    /// Why, for the administrator.
+    pub(in crate::registrar) lost: Option<LostReason>,
     /// Since when it is being tried.
     pub(in crate::registrar) tried_since: Option<Time>,
 }
 
 impl StaticPeer {
     pub(in crate::registrar) fn new(address: SocketAddr) -> Self {
-        StaticPeer { address, is_this_one: false, failed: SmallVec::new(), tried_since: None }
+        StaticPeer { address, is_this_one: false, failed: SmallVec::new(), lost: None, tried_since: None }
     }
 
     /// Nobody answers there over any of these transports.

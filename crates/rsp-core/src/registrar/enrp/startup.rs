@@ -10,6 +10,7 @@ use rsp_wire::parameter::ServerInformation;
 
 use super::audit::Download;
 use super::peers;
+use super::status::Unreached;
 use crate::handlespace::Cursor;
 use crate::registrar::Registrar;
 use crate::registrar::event::{EndReason, Event, Refusal};
@@ -282,6 +283,9 @@ impl Registrar {
         self.enrp.startup.phase = Phase::Done;
         self.timers.stop(Timer::Startup);
         self.event(Event::Started { mentor, pool_elements: self.handlespace.element_count() });
+        for Unreached { address, reason } in self.unreached().collect::<Vec<_>>() {
+            self.event(Event::PeerUnreached { address, reason });
+        }
         // PEs of an earlier life of ours, if we have the same identifier again.
         self.claim_owned(now);
         self.announce_presence();

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What an administrator sees of this registrar and its peers. Nothing here changes anything.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use machine::Time;
 use rsp_wire::{Checksum, ServerId};
 
-use super::peers::PeerState;
-use crate::association::Protocol;
+use super::peers::{Peer, PeerState};
+use crate::association::{LostReason, Protocol};
 use crate::registrar::Registrar;
 use crate::registrar::associations::Addresses;
 
@@ -56,6 +57,15 @@ pub struct PeerStatus {
     pub resynchronizing: bool,
 }
 
+/// A place where an administrator says that a registrar is, and nobody is reached there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreached {
+    /// Where.
+    pub address: SocketAddr,
+    /// Why the last attempt failed; `None` while there is no answer of any kind.
+    pub reason: Option<LostReason>,
+}
+
 impl Registrar {
     /// This registrar.
     pub fn status(&self) -> RegistrarStatus {
@@ -69,6 +79,18 @@ impl Registrar {
             claims: self.enrp.claims.len(),
             takeovers: self.enrp.takeovers.len(),
         }
+    }
+
+    /// The named peers that are not on the list of peers. It is tried again and again to reach them.
+    pub fn unreached(&self) -> impl Iterator<Item = Unreached> + '_ {
+        let is_known = |address: &SocketAddr| {
+            let listed = |peer: &Peer| peer.reached.as_ref().is_some_and(|it| it.addresses.contains(address));
+            let opened = |protocol| self.associations.opened_to(protocol, *address);
+            self.enrp.peers.iter().any(|(_, peer)| listed(peer))
+                || [Protocol::Sctp, Protocol::Tcp].into_iter().filter_map(opened).any(|id| self.associations.is_up(id))
+        };
+        let named = self.enrp.static_peers.iter().filter(move |peer| !peer.is_this_one && !is_known(&peer.address));
+        named.map(|peer| Unreached { address: peer.address, reason: peer.lost.clone() })
     }
 
     /// The others, by identifier.
