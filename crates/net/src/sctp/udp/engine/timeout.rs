@@ -23,6 +23,14 @@ impl Engine {
         for index in due {
             self.time_passed(index, now);
         }
+        // Whatever is still due rings again, but not without end.
+        while let Some((time, index, serial)) = self.alarms.ring(now) {
+            let Some(association) = self.associations.get_mut(index) else { continue };
+            if association.serial == serial && association.alarm == Some(time) {
+                association.alarm = None;
+                self.alarms.set(&mut association.alarm, now + SHORTEST, index, serial);
+            }
+        }
         if self.alarms.is_littered(self.associations.len()) {
             let associations = &self.associations;
             self.alarms.retain(|time, index, serial| {
@@ -34,8 +42,14 @@ impl Engine {
     fn time_passed(&mut self, index: usize, now: Time) {
         let association = &mut self.associations[index];
         let Some(sctp) = &mut association.sctp else { return };
-        if sctp.advance(now).is_err() {
-            return self.broken(index);
+        // A timer of dcSCTP's that is very late goes off again for each time it has missed.
+        for _ in 0..MOST_MISSED {
+            if sctp.advance(now).is_err() {
+                return self.broken(index);
+            }
+            if sctp.deadline().is_none_or(|deadline| deadline > now) {
+                break;
+            }
         }
         if association.close_until.is_some_and(|until| now >= until) {
             sctp.abort();
@@ -45,14 +59,6 @@ impl Engine {
         }
         self.watch(index, now);
         self.pump(index, None, now);
-        // Whatever is wrong, no alarm rings for ever.
-        let association = &mut self.associations[index];
-        if let Some(alarm) = association.alarm.filter(|alarm| *alarm <= now) {
-            let later = now + SHORTEST;
-            tracing::debug!(%alarm, peer = %association.peer_addr(), "a deadline that stays in the past");
-            association.alarm = None;
-            self.alarms.set(&mut association.alarm, later, index, association.serial);
-        }
     }
 
     /// Looks whether the peer is alive.
@@ -117,6 +123,9 @@ impl super::association::Association {
 
 /// Type 1 (Heartbeat Info) of 16 bytes, then four of ours: dcSCTP's own have none.
 const HEARTBEAT_INFO: [u8; 8] = [0, 1, 0, 16, b'r', b's', b'p', b'h'];
+
+/// Times a timer goes off late in one look at the clock.
+const MOST_MISSED: usize = 8;
 
 /// The least time between two looks at the clock for one association.
 const SHORTEST: Duration = Duration::from_millis(1);
