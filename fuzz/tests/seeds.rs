@@ -20,6 +20,11 @@ fn the_tcp_mapping_target_finds_nothing_in_its_seeds() {
 }
 
 #[test]
+fn the_sctp_udp_target_finds_nothing_in_its_seeds() {
+    some_bytes(fuzz::sctp_udp, command_lists(100));
+}
+
+#[test]
 fn the_capture_target_finds_nothing_in_its_seeds() {
     some_bytes(fuzz::capture, captures());
 }

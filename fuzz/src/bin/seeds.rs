@@ -9,6 +9,7 @@ fn main() -> std::io::Result<()> {
     write("asap", [vectors("asap"), vectors("session")].concat())?;
     write("enrp", vectors("enrp"))?;
     write("tcp_mapping", [streams(), command_lists(32)].concat())?;
+    write("sctp_udp", command_lists(32))?;
     write("capture", captures())?;
     write("registrar", command_lists(32))?;
     write("session", command_lists(32))
