@@ -154,11 +154,12 @@ impl Runner for Script {
         let mut args = Args(command.consume_args());
         let mut settings = SessionSettings::of(Profile::Fast);
         match command.name.as_str() {
-            // pu [failover=BOOL] [hold=BOOL] [extensions=BOOL] [window=N]
+            // pu [mixed-pools=BOOL] [failover=BOOL] [hold=BOOL] [extensions=BOOL] [window=N]
             "pu" => {
                 let failover = args.key("failover")?.unwrap_or(true);
                 let hold_failover = args.key("hold")?.unwrap_or(false);
                 settings.extensions = args.key("extensions")?.unwrap_or(true);
+                settings.mixed_pools = args.key("mixed-pools")?.unwrap_or(false);
                 self.end = End::Pu(PuSession::new(settings, PuOptions { failover, hold_failover }, 0xabc));
                 self.pu(PuInput::Start);
             }

@@ -49,7 +49,7 @@ macro_rules! by_name {
     };
 }
 
-by_name!(WireSettings { life_unit, length_includes_padding, max_pool_handle });
+by_name!(WireSettings { life_unit, length_includes_padding, max_pool_handle, asap_transport_data_only });
 by_name!(
     RegistrarSettings {
         default_items,
@@ -125,6 +125,7 @@ by_name!(
 by_name!(
     SessionSettings {
         extensions,
+        mixed_pools,
         heartbeat_interval,
         heartbeat_misses,
         connect_timeout,

@@ -80,6 +80,8 @@ pub struct WireSettings {
     pub length_includes_padding: bool,
     /// Longest pool handle in bytes; RSPLIB aborts on more than 32.
     pub max_pool_handle: usize,
+    /// ASAP Transports of PEs say "data only" (Transport Use 0): RSPLIB refuses a table and an update with any other.
+    pub asap_transport_data_only: bool,
 }
 
 impl WireSettings {
@@ -94,6 +96,7 @@ impl WireSettings {
             life_unit: profile.pick(LifeUnit::Seconds, LifeUnit::Seconds, LifeUnit::Milliseconds, LifeUnit::Seconds),
             length_includes_padding: profile.pick(true, false, true, true),
             max_pool_handle: profile.pick(256, 256, 32, 256),
+            asap_transport_data_only: profile.pick(false, false, true, false),
         }
     }
 }
@@ -365,6 +368,8 @@ pub struct SessionSettings {
     pub wire: WireSettings,
     /// Our part of docs/session-wire.md; `false` speaks nothing but the RFCs.
     pub extensions: bool,
+    /// A pool may have PEs that speak HELLO and others that do not: one that stays silent is taken as plain although another has spoken it.
+    pub mixed_pools: bool,
     /// Session heartbeat interval; both ends use the larger one.
     pub heartbeat_interval: Duration,
     /// The peer is dead after interval x misses of silence.
@@ -399,6 +404,7 @@ impl SessionSettings {
         SessionSettings {
             wire: WireSettings::of(profile),
             extensions: true,
+            mixed_pools: profile.pick(false, false, true, false),
             heartbeat_interval: profile.ms(1_000, 15_000, 15_000, 200),
             heartbeat_misses: 3,
             connect_timeout: profile.ms(1_000, 5_000, 5_000, 250),

@@ -175,6 +175,10 @@ impl Registrar {
                 Mapping::Tcp | Mapping::PlainAsap => shared_transport(element),
             };
         }
+        if let Some(transport) = element.asap_transport.as_mut().filter(|_| self.settings.wire.asap_transport_data_only)
+        {
+            transport.transport_use = TransportUse::DATA_ONLY;
+        }
         Ok(warnings)
     }
 

@@ -189,7 +189,7 @@ impl PuSession {
         if !matches!(self.state, State::Greeting(..)) {
             return;
         }
-        if self.pool_speaks_hello {
+        if self.pool_speaks_hello && !self.settings.mixed_pools {
             self.broken("no answer to HELLO".into(), now);
         } else {
             self.plain(now);

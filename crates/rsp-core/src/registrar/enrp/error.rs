@@ -63,7 +63,8 @@ impl Registrar {
             let cause = match reason {
                 Refusal::TooManyPeers => ErrorCause::LackOfResources,
                 Refusal::NotAllowed => ErrorCause::RejectedDueToSecurityConsiderations,
-                _ => ErrorCause::InvalidValues(bytes::Bytes::new()),
+                // Invalid Values would have to quote a parameter; what is wrong here is in the header.
+                _ => ErrorCause::Unspecified,
             };
             self.send_enrp_error(id, OperationError(smallvec![cause]));
         }

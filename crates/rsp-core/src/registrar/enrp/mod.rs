@@ -82,6 +82,12 @@ impl Registrar {
             Err(error) => return self.enrp_undecodable(id, &error),
         };
         let Message { sender, receiver, .. } = decoded.message;
+        if let Body::Error(error) = &decoded.message.body
+            && sender == self.id
+        {
+            // RSPLIB sends back the header of the message it complains of. Nobody is told that an error was wrong.
+            return self.error_received(id, &error.error);
+        }
         if !self.identify(id, sender, receiver, now) {
             return;
         }
