@@ -8,7 +8,7 @@ use machine::association::Protocol;
 use smallvec::SmallVec;
 use thiserror::Error;
 
-use crate::{SctpChoice, TransportSettings, Transports};
+use crate::{KernelSettings, SctpChoice, TransportSettings, Transports};
 
 /// Which transports a process uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -55,13 +55,25 @@ impl TransportChoice {
     /// # Errors
     /// If it names a back end that is not there.
     pub fn start(self, encapsulation_port: Option<u16>) -> Result<Transports, NoTransport> {
+        self.start_with(encapsulation_port, KernelSettings::default())
+    }
+
+    /// As [`start`](Self::start), with the profile's timers for the kernel's SCTP.
+    ///
+    /// # Errors
+    /// If it names a back end that is not there.
+    pub fn start_with(
+        self,
+        encapsulation_port: Option<u16>,
+        kernel: KernelSettings,
+    ) -> Result<Transports, NoTransport> {
         let sctp = match self {
             TransportChoice::Auto => SctpChoice::Auto,
             TransportChoice::Sctp => SctpChoice::Kernel,
             TransportChoice::SctpUdp => SctpChoice::Udp,
             TransportChoice::Tcp => return Ok(Transports::tcp()),
         };
-        let mut settings = TransportSettings { sctp, ..TransportSettings::default() };
+        let mut settings = TransportSettings { sctp, kernel, ..TransportSettings::default() };
         if let Some(port) = encapsulation_port {
             settings.encapsulation_port = port;
         }

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use net::{Clock, Transports};
-use rsp_core::config::Profile;
+use net::{Clock, KernelSettings, Transports};
+use rsp_core::config::{Profile, SctpSettings};
 use rsp_core::endpoint::Freshness;
 use rsp_core::offer::Offer;
 use rsp_core::session::Target;
@@ -93,12 +93,29 @@ impl PoolUserBuilder {
             config.transport = transport;
         }
         let clock = Clock::new();
-        let transports =
-            config.transport.start(config.encapsulation_port).map_err(|error| Error::Config(error.to_string()))?;
+        let transports = config
+            .transport
+            .start_with(config.encapsulation_port, kernel(config.endpoint.sctp))
+            .map_err(|error| Error::Config(error.to_string()))?;
         config.endpoint.protocols = config.transport.protocols(&transports);
         let discovery = Discovery::of(&config, &config.endpoint.protocols).await?;
         let endpoint = EndpointHandle::start(&config, discovery, transports.clone(), random(), clock);
         Ok(PoolUser(Arc::new(Inner { config, endpoint, transports, clock })))
+    }
+}
+
+/// The profile's timers for the kernel's SCTP.
+fn kernel(settings: SctpSettings) -> KernelSettings {
+    let most = |retrans: u32| u16::try_from(retrans).unwrap_or(u16::MAX);
+    KernelSettings {
+        rto_initial: settings.rto_initial,
+        rto_min: settings.rto_min,
+        rto_max: settings.rto_max,
+        path_max_retrans: most(settings.path_max_retrans),
+        association_max_retrans: most(settings.association_max_retrans),
+        path_heartbeat_interval: settings.path_heartbeat_interval,
+        sack_delay: settings.sack_delay,
+        ..KernelSettings::default()
     }
 }
 

@@ -4,7 +4,7 @@
 use rsp_core::config::{EndpointSettings, Profile, RegistrarSettings, SessionSettings};
 
 const PATH: &str = "../../docs/settings.md";
-const SOURCE: &str = include_str!("../src/config/mod.rs");
+const SOURCE: &str = concat!(include_str!("../src/config/mod.rs"), include_str!("../src/config/sctp.rs"));
 
 #[test]
 fn the_table_of_settings_is_up_to_date() {

@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use daemon::admin::{AdminServer, Readiness};
 use daemon::signals::StopSignals;
 use machine::association::{Heartbeat, Protocol};
-use net::{Options, SctpBackend, Transports};
-use rsp_core::config::{Profile, RegistrarSettings};
+use net::{KernelSettings, Options, SctpBackend, Transports};
+use rsp_core::config::{Profile, RegistrarSettings, SctpSettings};
 use rsp_core::registrar::{Input, Registrar};
 use rsp_wire::ServerId;
 use tokio::runtime::{Builder, LocalOptions};
@@ -40,7 +40,7 @@ pub(crate) fn run(config: Config, args: &Args) -> Result<()> {
 async fn serve(config: Config, args: &Args) -> Result<()> {
     let mut signals = StopSignals::catch().context("cannot catch signals")?;
     let options = options(&config.settings);
-    let transports = config.transport.start(Some(config.encapsulation_port))?;
+    let transports = config.transport.start_with(Some(config.encapsulation_port), kernel(config.settings.sctp))?;
     let protocols = config.transport.protocols(&transports);
     // All ports are taken first, so that one in use is reported at once, whatever the other registrars do.
     let taker = Taker { transports: &transports, protocols: &protocols, options };
@@ -178,6 +178,21 @@ fn options(settings: &RegistrarSettings) -> Options {
         // Nothing hurries a registrar to forget a pool user, RFC 5352 leaves pool elements to the keep-alives.
         heartbeat: Heartbeat { interval: settings.keep_alive_interval, dead_after: settings.give_up },
         max_untaken_bytes: MAX_UNTAKEN,
+    }
+}
+
+/// The profile's timers for the kernel's SCTP.
+fn kernel(settings: SctpSettings) -> KernelSettings {
+    let most = |retrans: u32| u16::try_from(retrans).unwrap_or(u16::MAX);
+    KernelSettings {
+        rto_initial: settings.rto_initial,
+        rto_min: settings.rto_min,
+        rto_max: settings.rto_max,
+        path_max_retrans: most(settings.path_max_retrans),
+        association_max_retrans: most(settings.association_max_retrans),
+        path_heartbeat_interval: settings.path_heartbeat_interval,
+        sack_delay: settings.sack_delay,
+        ..KernelSettings::default()
     }
 }
 

@@ -20,7 +20,7 @@ pub struct KernelSettings {
     /// association is silent altogether, its own heartbeat tries them all.
     pub path_heartbeat_interval: Duration,
     /// How long we put off our SACKs, for something to ride on (RFC 9260 §6.2).
-    pub delayed_ack: Duration,
+    pub sack_delay: Duration,
     /// Streams that we may send on, as far as the peer takes them.
     pub streams: u16,
     /// Bytes accepted for sending that the kernel has not taken yet; more is refused.
@@ -29,36 +29,8 @@ pub struct KernelSettings {
     pub encapsulation_port: u16,
 }
 
-impl KernelSettings {
-    /// Profile `fast`: a path that dies is left within 200 ms.
-    pub const fn fast() -> Self {
-        KernelSettings {
-            rto_initial: Duration::from_millis(100),
-            rto_min: Duration::from_millis(60),
-            rto_max: Duration::from_millis(250),
-            path_max_retrans: 2,
-            association_max_retrans: 8,
-            path_heartbeat_interval: Duration::from_millis(500),
-            delayed_ack: Duration::from_millis(20),
-            ..Self::standard()
-        }
-    }
-
-    /// Profile `rfc`: RFC 9260 §16's own values.
-    pub const fn rfc() -> Self {
-        KernelSettings {
-            rto_initial: Duration::from_secs(1),
-            rto_min: Duration::from_secs(1),
-            rto_max: Duration::from_secs(60),
-            path_max_retrans: 5,
-            association_max_retrans: 10,
-            path_heartbeat_interval: Duration::from_secs(30),
-            delayed_ack: Duration::from_millis(200),
-            ..Self::standard()
-        }
-    }
-
-    const fn standard() -> Self {
+impl Default for KernelSettings {
+    fn default() -> Self {
         KernelSettings {
             rto_initial: Duration::from_millis(300),
             rto_min: Duration::from_millis(250),
@@ -66,16 +38,10 @@ impl KernelSettings {
             path_max_retrans: 2,
             association_max_retrans: 8,
             path_heartbeat_interval: Duration::from_secs(15),
-            delayed_ack: Duration::from_millis(20),
+            sack_delay: Duration::from_millis(20),
             streams: 64,
             max_send_bytes: 4 << 20,
             encapsulation_port: 0,
         }
-    }
-}
-
-impl Default for KernelSettings {
-    fn default() -> Self {
-        Self::standard()
     }
 }

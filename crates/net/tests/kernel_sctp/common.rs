@@ -32,6 +32,17 @@ pub(crate) fn with_settings(kernel: KernelSettings, test: impl AsyncFnOnce(Trans
     });
 }
 
+/// Profile `fast`: a path that dies is left at once.
+pub(crate) fn fast() -> KernelSettings {
+    KernelSettings {
+        rto_initial: Duration::from_millis(100),
+        rto_min: Duration::from_millis(60),
+        rto_max: Duration::from_millis(250),
+        path_heartbeat_interval: Duration::from_millis(500),
+        ..KernelSettings::default()
+    }
+}
+
 /// Patient settings: the machine that runs the tests may be busy.
 pub(crate) fn options() -> Options {
     let heartbeat = Heartbeat { interval: Duration::from_secs(10), dead_after: Duration::from_secs(30) };

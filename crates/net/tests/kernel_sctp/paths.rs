@@ -5,15 +5,15 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use machine::association::{Event, LostReason, PathState, Protocol};
-use net::{Association, KernelSettings};
+use net::Association;
 use socket2::{Domain, Socket, Type};
 
-use crate::common::{message, next, options, send, up, with_settings};
+use crate::common::{fast, message, next, options, send, up, with_settings};
 use crate::hosts::{Hosts, NETWORKS};
 
 #[test]
 fn one_of_two_paths_is_cut_silently_and_messages_go_on_over_the_other() {
-    with_settings(KernelSettings::fast(), async |transports| {
+    with_settings(fast(), async |transports| {
         let hosts = Hosts::new();
         let addresses = NETWORKS.map(|network| format!("10.0.{network}.2:0").parse().unwrap());
         let listener = hosts.b(|| transports.bind(Protocol::Sctp, &addresses, options())).unwrap();
@@ -46,7 +46,7 @@ fn one_of_two_paths_is_cut_silently_and_messages_go_on_over_the_other() {
 
 #[test]
 fn messages_take_the_path_that_is_named_primary() {
-    with_settings(KernelSettings::fast(), async |transports| {
+    with_settings(fast(), async |transports| {
         let hosts = Hosts::new();
         let addresses = NETWORKS.map(|network| format!("10.0.{network}.2:0").parse().unwrap());
         let listener = hosts.b(|| transports.bind(Protocol::Sctp, &addresses, options())).unwrap();
@@ -113,7 +113,7 @@ async fn news(client: &mut Association, server: &mut Association, address: std::
 
 #[test]
 fn a_message_that_waits_longer_than_its_lifetime_is_returned() {
-    with_settings(KernelSettings::fast(), async |transports| {
+    with_settings(fast(), async |transports| {
         let hosts = Hosts::new();
         let listener =
             hosts.b(|| transports.bind(Protocol::Sctp, &["10.0.10.2:0".parse().unwrap()], options())).unwrap();
@@ -146,7 +146,7 @@ fn a_message_that_waits_longer_than_its_lifetime_is_returned() {
 
 #[test]
 fn a_peer_that_begins_anew_ends_the_old_association_and_comes_out_of_the_listener() {
-    with_settings(KernelSettings::fast(), async |transports| {
+    with_settings(fast(), async |transports| {
         let hosts = Hosts::new();
         let listener =
             hosts.b(|| transports.bind(Protocol::Sctp, &["10.0.10.2:0".parse().unwrap()], options())).unwrap();

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::{
-    EndpointSettings, EnrpSettings, LifeUnit, Limits, RegistrarSettings, SessionSettings, Winner, WireSettings,
+    EndpointSettings, EnrpSettings, LifeUnit, Limits, RegistrarSettings, SctpSettings, SessionSettings, Winner,
+    WireSettings,
 };
 
 /// A value that can stand in a config file.
@@ -67,8 +68,17 @@ by_name!(
         distance_step,
         multicast
     },
-    nested { enrp, wire, limits }
+    nested { enrp, wire, limits, sctp }
 );
+by_name!(SctpSettings {
+    rto_initial,
+    rto_min,
+    rto_max,
+    path_max_retrans,
+    association_max_retrans,
+    path_heartbeat_interval,
+    sack_delay
+});
 by_name!(EnrpSettings {
     peer_heartbeat_cycle,
     max_time_last_heard,
@@ -120,7 +130,7 @@ by_name!(
         max_cached_pools,
         max_control_bytes
     },
-    nested { wire }
+    nested { wire, sctp }
 );
 by_name!(
     SessionSettings {

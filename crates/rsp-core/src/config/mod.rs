@@ -3,12 +3,15 @@
 
 mod by_name;
 mod multicast;
+mod sctp;
 
 use std::time::Duration;
 
 use machine::association::Protocol;
 use rsp_wire::asap::HandleResolution;
 use smallvec::SmallVec;
+
+pub use sctp::SctpSettings;
 
 /// A coherent set of values. One operational scope, one profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -134,6 +137,8 @@ pub struct RegistrarSettings {
     pub distance_step: Duration,
     /// Speak on the multicast channels: ASAP_SERVER_ANNOUNCE to PEs and PUs, ENRP_PRESENCE to registrars. Off, so that nobody joins a stranger's scope by surprise.
     pub multicast: bool,
+    /// Timers of the kernel's SCTP.
+    pub sctp: SctpSettings,
     /// ENRP.
     pub enrp: EnrpSettings,
     /// Upper bounds.
@@ -220,6 +225,7 @@ impl RegistrarSettings {
             accept_foreign_addresses: false,
             distance_step: profile.ms(50, 50, 50, 10),
             multicast: false,
+            sctp: SctpSettings::of(profile),
             enrp: EnrpSettings::of(profile),
             limits: Limits::default(),
         }
@@ -321,6 +327,8 @@ pub struct EndpointSettings {
     pub max_cached_pools: usize,
     /// Bytes of answers a registrar may have waiting; one that asks and does not read is cut off.
     pub max_control_bytes: usize,
+    /// Timers of the kernel's SCTP.
+    pub sctp: SctpSettings,
     /// Which transports the process has to reach registrars; announced addresses of others are of no use.
     pub protocols: SmallVec<[Protocol; 2]>,
 }
@@ -356,6 +364,7 @@ impl EndpointSettings {
             report_min_interval: profile.ms(1_000, 1_000, 1_000, 100),
             max_cached_pools: 10_000,
             max_control_bytes: 1 << 20,
+            sctp: SctpSettings::of(profile),
             protocols: SmallVec::from_slice(&[Protocol::Tcp]),
         }
     }

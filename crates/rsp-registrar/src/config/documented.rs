@@ -162,6 +162,22 @@ fn doc(name: &str) -> &'static str {
             "Bytes waiting for another registrar; one that does not read them is cut off, and asks for the handlespace when\n\
              it is back."
         }
+        "rto_initial" => {
+            "The kernel's SCTP, where that is used (RFC 9260).\n\
+             RTO.Initial, and the time until an INIT is repeated at the peer's next address."
+        }
+        "rto_min" => {
+            "RTO.Min. Above the time peers put off their SACKs (200 ms unless set otherwise), or all that is sent alone is sent twice."
+        }
+        "rto_max" => "RTO.Max.",
+        "path_max_retrans" => {
+            "Path.Max.Retrans: a path is left at its first time-out and reported unreachable after so many more."
+        }
+        "association_max_retrans" => {
+            "Association.Max.Retrans: a peer is given up after so many time-outs in a row on all paths."
+        }
+        "path_heartbeat_interval" => "HB.interval: how often a path that carries nothing is tried.",
+        "sack_delay" => "How long our SACKs wait for something to ride on.",
         _ => "",
     }
 }

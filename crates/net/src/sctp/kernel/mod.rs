@@ -65,6 +65,6 @@ fn open(addresses: &[SocketAddr], settings: KernelSettings) -> io::Result<Socket
     socket.set_association_max_retrans(settings.association_max_retrans)?;
     socket.set_init(settings.streams, u16::MAX, settings.rto_max)?;
     socket.set_path_heartbeat(0, settings.path_heartbeat_interval, settings.path_max_retrans)?;
-    socket.set_delayed_sack(settings.delayed_ack)?;
+    socket.set_delayed_sack(settings.sack_delay)?;
     Ok(socket)
 }
