@@ -4,7 +4,7 @@
 CARGO ?= cargo
 .DEFAULT_GOAL := help
 
-.PHONY: help build demo test check bench fuzz soak
+.PHONY: help build demo test interop check bench fuzz soak
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,12 @@ demo: build ## a session that outlives its servers, shown on this machine
 test: ## everything CI runs: checks, tests, real processes, tshark as the judge
 	scripts/test-deps
 	$(CARGO) test --workspace --no-fail-fast
+	$(MAKE) interop
 	$(MAKE) check
+
+interop: ## with RSPLIB, in virtual machines with kernel SCTP; what was seen is checked against docs/interop.md
+	$(CARGO) build --bins
+	scripts/interop/run
 
 check: ## formatting, lints, docs, the fuzz targets as tests
 	$(CARGO) fmt --all --check
