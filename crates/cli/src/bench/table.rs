@@ -38,6 +38,8 @@ enum Row {
     Pipelined,
     /// Resolution, one outstanding: latency
     Latency,
+    /// Resolution over SCTP over UDP, 64 x 16 and 64 x 1, and memory with 10,000 associations
+    SctpUdp,
     /// Re-registration with answer, 64 x 1
     Reregister,
     /// First registration, 64 x 1
@@ -135,6 +137,20 @@ impl Row {
                 Ok(vec![
                     of("latency, one outstanding: p50", Goal::AboveLimit(5.0), |report| report.latency_us.p50),
                     of("latency, one outstanding: p99", Goal::MultipleOfLimit(2.0), |report| report.latency_us.p99),
+                ])
+            }
+            Row::SctpUdp => {
+                let run =
+                    |how: &[&str]| beside(args, "echo", "resolve", &[how, &["--transport", "sctp-udp"]].concat(), &d);
+                let (sixteen, one, many) = (run(&["-c64", "-k16"])?, run(&["-c64", "-k1"])?, run(&["-c10000", "-k1"])?);
+                let memory = |report: &Report| {
+                    let process = report.server_process.as_ref().expect("the server is ours");
+                    process.rss_after_kb.saturating_sub(process.rss_before_kb) as f64 / report.connections as f64
+                };
+                Ok(vec![
+                    rate("resolution over SCTP over UDP, 64 x 16", &sixteen, Goal::Least(70_000.0)),
+                    rate("resolution over SCTP over UDP, 64 x 1", &one, Goal::Stated),
+                    Number::new("  memory for each of 10,000 associations", "KiB", Goal::Most(10.0), &many, memory),
                 ])
             }
             Row::Reregister => {
