@@ -7,6 +7,7 @@ use std::sync::Arc;
 use machine::association::Protocol;
 
 use crate::sctp::Unavailable;
+use crate::sctp::udp::{ENCAPSULATION_PORT, Settings};
 use crate::transport::Sctp;
 use crate::{Association, BindError, KernelSettings, Listener, Options, ReservedPort};
 
@@ -42,11 +43,18 @@ pub struct TransportSettings {
     pub encapsulation_port: u16,
     /// The kernel's SCTP.
     pub kernel: KernelSettings,
+    /// Those of SCTP over UDP.
+    pub udp: Settings,
 }
 
 impl Default for TransportSettings {
     fn default() -> Self {
-        TransportSettings { sctp: SctpChoice::Auto, encapsulation_port: 9899, kernel: KernelSettings::default() }
+        TransportSettings {
+            sctp: SctpChoice::Auto,
+            encapsulation_port: ENCAPSULATION_PORT,
+            kernel: KernelSettings::default(),
+            udp: Settings::default(),
+        }
     }
 }
 

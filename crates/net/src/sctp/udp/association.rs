@@ -61,7 +61,7 @@ impl UdpAssociation {
                     continue;
                 }
             };
-            let candidates = candidates(address.port(), stack.settings.encapsulation_port)
+            let candidates = candidates(address.port(), stack.encapsulation_port)
                 .into_iter()
                 .map(|udp| (port.id, SocketAddr::new(address.ip(), udp)));
             match attempts.iter_mut().find(|attempt| attempt.peer_port == address.port()) {

@@ -62,7 +62,7 @@ impl Reserved {
     fn bind_to(stack: &Arc<Stack>, addresses: &[SocketAddr], port: u16, options: Options) -> Result<Self, BindError> {
         let mut ports: SmallVec<[Arc<UdpPort>; 2]> = SmallVec::new();
         let (mut claims, mut own) = (Vec::new(), Vec::new());
-        let encapsulation = stack.settings.encapsulation_port;
+        let encapsulation = stack.encapsulation_port;
         for address in addresses {
             let (ip, sctp, udp) = (address.ip(), SocketAddr::new(address.ip(), port), own_udp_port(port));
             let in_use = || BindError::SctpInUse { address: sctp, udp };

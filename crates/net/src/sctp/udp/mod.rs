@@ -31,8 +31,7 @@ pub(crate) struct OverUdp(Arc<stack::Stack>);
 
 impl OverUdp {
     pub(crate) fn new(settings: TransportSettings) -> Self {
-        let TransportSettings { encapsulation_port, .. } = settings;
-        OverUdp(stack::Stack::new(Settings { encapsulation_port, ..Settings::default() }))
+        OverUdp(stack::Stack::new(settings.udp, settings.encapsulation_port))
     }
 }
 

@@ -6,8 +6,6 @@ use std::time::Duration;
 /// Settings of one SCTP over UDP stack. The default suits a local network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// The UDP port where SCTP is expected (RFC 6951 §5.1, 9899): a listener takes it if it is free, and a connector tries it. 0: neither.
-    pub encapsulation_port: u16,
     /// Associations at the same time. What comes above is not accepted.
     pub max_associations: usize,
     /// Associations that a listener has not accepted yet. What comes above is not accepted.
@@ -37,7 +35,6 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            encapsulation_port: ENCAPSULATION_PORT,
             max_associations: 65_536,
             max_backlog: 16_384,
             max_send_bytes: 4 << 20,

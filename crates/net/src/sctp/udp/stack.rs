@@ -17,7 +17,8 @@ use crate::Clock;
 
 #[derive(Debug)]
 pub(super) struct Stack {
-    pub(super) settings: Settings,
+    /// Where SCTP is expected; 0 is nowhere.
+    pub(super) encapsulation_port: u16,
     pub(super) clock: Clock,
     engine: Mutex<Timed>,
     ports: Mutex<Ports>,
@@ -60,11 +61,11 @@ pub(super) struct Locked<'a> {
 }
 
 impl Stack {
-    pub(super) fn new(settings: Settings) -> Arc<Self> {
+    pub(super) fn new(settings: Settings, encapsulation_port: u16) -> Arc<Self> {
         let clock = Clock::new();
         let engine = Engine::new(settings, seed(), clock.now());
         Arc::new(Stack {
-            settings,
+            encapsulation_port,
             clock,
             engine: Mutex::new(Timed { engine, alarm: None }),
             ports: Mutex::default(),
