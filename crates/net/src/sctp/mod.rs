@@ -22,7 +22,9 @@ pub(crate) fn start(settings: TransportSettings) -> (Arc<dyn Sctp>, Option<SctpB
         return (kernel, Some(SctpBackend::Kernel));
     }
     if matches!(settings.sctp, SctpChoice::Auto | SctpChoice::Udp) {
-        tracing::info!("SCTP over UDP (RFC 6951): one address on each side, no failover between paths");
+        tracing::info!(
+            "SCTP over UDP (RFC 6951): one address on each side, no failover between paths; the kernel's has that (`modprobe sctp`)"
+        );
         return (Arc::new(udp::OverUdp::new(settings)), Some(SctpBackend::Udp));
     }
     (Arc::new(Unavailable), None)
@@ -41,7 +43,8 @@ fn kernel(settings: TransportSettings) -> Option<Arc<dyn Sctp>> {
             Some(Arc::new(kernel))
         }
         Err(error) => {
-            tracing::info!(%error, "SCTP: the kernel has none (`modprobe sctp`)");
+            // One line says what is used: the next one, or the error.
+            tracing::debug!(%error, "the kernel has no SCTP");
             None
         }
     }
