@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use rserpool::{PoolUrl, PoolUser, Profile};
+use rserpool::{PoolUrl, PoolUser, Profile, Transport};
 
 use crate::exit::Exit;
 
@@ -15,6 +15,9 @@ pub(crate) struct Access {
     /// A registrar to ask; may be given several times [default: as configured, or one on this host or one that announces itself]
     #[arg(long = "registrar", value_name = "HOST[:PORT]")]
     registrars: Vec<String>,
+    /// Over what: auto (SCTP, the kernel's or else over UDP, and TCP), sctp (the kernel's), sctp-udp or tcp [default: as configured, or auto]
+    #[arg(long, value_name = "NAME")]
+    transport: Option<Transport>,
     /// Timers and limits: standard, rfc, rsplib or fast [default: as configured, or standard]
     #[arg(long)]
     profile: Option<Profile>,
@@ -26,6 +29,9 @@ impl Access {
         let mut builder = PoolUser::builder();
         if let Some(profile) = self.profile {
             builder = builder.profile(profile);
+        }
+        if let Some(transport) = url.transport.or(self.transport) {
+            builder = builder.transport(transport);
         }
         let registrars = if url.registrars.is_empty() { &self.registrars } else { &url.registrars };
         for registrar in registrars {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitStatus;
 
 use anyhow::{Result, bail};
-use rserpool::Profile;
+use rserpool::{Profile, Transport};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// Timers and limits: standard, rfc, rsplib or fast
     #[arg(long, default_value = "fast")]
     profile: Profile,
+    /// Over what they serve: auto (SCTP, the kernel's or else over UDP, and TCP), sctp, sctp-udp or tcp
+    #[arg(long, value_name = "NAME", default_value_t)]
+    transport: Transport,
     /// Put registrar N on 127.0.0.N with the standard ports 3863, 9901 and 8650 instead of any free ones: whoever asks where he always
     /// asks finds the first
     #[arg(long)]
@@ -66,6 +69,7 @@ async fn serve(args: &Args) -> Result<()> {
 /// Each is told of those before it, which then know it.
 async fn start(args: &Args) -> Result<Vec<Registrar>> {
     let mut flags = vec!["--profile".to_owned(), args.profile.to_string()];
+    flags.extend(["--transport".to_owned(), args.transport.to_string()]);
     flags.extend(args.settings.iter().flat_map(|setting| ["--set".to_owned(), setting.clone()]));
     let log = std::env::var("RSERPOOL_LOG").unwrap_or_else(|_| "warn".to_owned());
     let mut registrars: Vec<Registrar> = Vec::new();
@@ -82,6 +86,7 @@ fn announce(args: &Args, registrars: &[Registrar]) -> Result<()> {
     let variables = [
         ("RSERPOOL_REGISTRARS", asap.join(",")),
         ("RSERPOOL_PROFILE", args.profile.to_string()),
+        ("RSERPOOL_TRANSPORT", args.transport.to_string()),
         ("RSERPOOL_ADMIN", registrars[0].places.admin_url()),
     ];
     if args.output != Output::Table {

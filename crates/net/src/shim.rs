@@ -3,6 +3,8 @@
 //!
 //! This is what a network that swallows packets looks like to both ends. The demo and the tests put it before a PE.
 
+mod udp;
+
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,6 +14,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
+
+pub use udp::UdpShim;
 
 /// A forwarder from an address of its own to another. Ends with all its connections when it is dropped.
 #[derive(Debug)]

@@ -49,6 +49,14 @@ impl Screen {
             Item::Notice(Notice::Drain) => {
                 self.note("33", "the server is leaving the pool", || json!({"event": "drain"}))
             }
+            Item::Notice(Notice::Path(path, state)) => {
+                let what = format!("{state:?}").to_lowercase();
+                self.note(
+                    "33",
+                    &format!("the path to {path} is {what}; the session goes on"),
+                    || json!({"event": "path", "address": path.to_string(), "state": what}),
+                )
+            }
             // Its outcome tells.
             _ => Ok(()),
         }

@@ -7,6 +7,7 @@ mod acts;
 mod card;
 mod clock;
 mod homes;
+mod links;
 pub(crate) mod pe;
 mod picture;
 pub(crate) mod pu;
@@ -19,6 +20,7 @@ mod workload;
 
 use std::io::IsTerminal;
 
+use rserpool::Transport;
 use serde::Serialize;
 
 use crate::output::Output;
@@ -39,6 +41,9 @@ pub(crate) struct Args {
     /// Play only these acts
     #[arg(long, value_enum, value_delimiter = ',')]
     acts: Vec<Act>,
+    /// Over what everything runs: tcp, sctp-udp, or sctp (the kernel's; needs root, as its black hole is an address taken from the loopback interface)
+    #[arg(long, value_name = "NAME", default_value = "tcp", value_parser = one_of_them)]
+    transport: Transport,
     /// Requests per act
     #[arg(long, default_value_t = 1_500, value_parser = clap::value_parser!(u64).range(1_000..))]
     requests: u64,
@@ -158,6 +163,11 @@ struct Report {
     ok: bool,
 }
 
+/// The demo cuts links, and must know which.
+fn one_of_them(name: &str) -> Result<Transport, String> {
+    name.parse().ok().filter(|it| *it != Transport::Auto).ok_or_else(|| "tcp, sctp-udp or sctp is expected".to_owned())
+}
+
 /// Plays the demo; the exit code is 0 only if every answer arrived once and right, and no resolution failed.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -174,7 +184,7 @@ async fn play(args: &Args) -> anyhow::Result<()> {
 
     let mut picture = picture::Picture::new(live, &acts)?;
     let result = async {
-        let mut stage = stage::Stage::set_up(args.outstanding, &mut picture).await?;
+        let mut stage = stage::Stage::set_up(args.transport, args.outstanding, &mut picture).await?;
         let played = acts::play_all(&acts, args.requests, &mut stage, &mut picture).await;
         stage.tear_down().await;
         played

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rserpool::{Config, Policy, PoolElement, PoolUser, Profile};
+use rserpool::{Config, Policy, PoolElement, PoolUser, Profile, Transport};
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -14,6 +14,8 @@ use super::workload;
 pub(crate) struct Args {
     #[arg(long = "registrar", required = true)]
     registrars: Vec<String>,
+    #[arg(long, default_value = "tcp")]
+    transport: Transport,
     #[arg(long)]
     listen: String,
     #[arg(long)]
@@ -33,7 +35,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 async fn serve(args: &Args) -> anyhow::Result<()> {
-    let builder = PoolUser::builder().config(Config::of(Profile::Fast));
+    let builder = PoolUser::builder().config(Config::of(Profile::Fast)).transport(args.transport);
     let user = args.registrars.iter().fold(builder, |builder, registrar| builder.registrar(registrar)).build().await?;
     let pe = PoolElement::builder(POOL)
         .user(&user)

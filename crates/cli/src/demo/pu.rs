@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rserpool::{Config, Item, Notice, Outgoing, PoolUser, Profile, Session};
+use rserpool::{Config, Item, Notice, Outgoing, PoolUser, Profile, Session, Transport};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::Instant;
@@ -18,6 +18,8 @@ use super::workload;
 pub(crate) struct Args {
     #[arg(long = "registrar", required = true)]
     registrars: Vec<String>,
+    #[arg(long, default_value = "tcp")]
+    transport: Transport,
     #[arg(long)]
     outstanding: u64,
 }
@@ -82,7 +84,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 async fn ask(args: &Args) -> anyhow::Result<()> {
-    let builder = PoolUser::builder().config(Config::of(Profile::Fast));
+    let builder = PoolUser::builder().config(Config::of(Profile::Fast)).transport(args.transport);
     let user = args.registrars.iter().fold(builder, |builder, registrar| builder.registrar(registrar)).build().await?;
     let session = user.session(POOL).connect().await?;
     let pe = session.pe().map_or(0, |pe| pe.id.0);

@@ -4,15 +4,18 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
+use rserpool::Transport;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::homes::{self, View};
+use super::links;
 use super::resolver::Resolvers;
 use crate::cluster::{Places, Registrar};
 
 /// All of them, dead or alive.
 pub(crate) struct Registrars {
+    transport: Transport,
     list: Vec<One>,
     /// Who is to be asked.
     living: watch::Sender<Vec<homes::Asked>>,
@@ -37,14 +40,14 @@ pub(crate) struct Shown {
 }
 
 impl Registrars {
-    pub(crate) async fn start(count: usize) -> Result<Self> {
+    pub(crate) async fn start(transport: Transport, count: usize) -> Result<Self> {
         let (living, asked) = watch::channel(Vec::new());
         let (seen, view) = watch::channel(View::default());
         let mut observer = JoinSet::new();
         observer.spawn(homes::observe(asked, seen));
-        let mut registrars = Registrars { list: Vec::new(), living, view, _observer: observer };
-        for _ in 0..count {
-            registrars.list.push(One { places: Places::free(), running: None });
+        let mut registrars = Registrars { transport, list: Vec::new(), living, view, _observer: observer };
+        for number in 1..=count {
+            registrars.list.push(One { places: links::registrar(transport, number), running: None });
             registrars.bring_back(registrars.list.len()).await?;
         }
         Ok(registrars)
@@ -53,9 +56,10 @@ impl Registrars {
     /// Starts it where it was, with the others as its peers. It serves when this returns.
     pub(crate) async fn bring_back(&mut self, number: usize) -> Result<()> {
         let places = self.one(number)?.places;
-        let others = self.list.iter().map(|one| one.places.enrp).filter(|enrp| enrp.port() != 0);
+        let started = self.list.iter().filter(|one| one.places.admin.port() != 0);
+        let others = started.map(|one| one.places.enrp);
         let peers: Vec<_> = others.filter(|enrp| *enrp != places.enrp).collect();
-        let flags = ["--profile", "fast"].map(str::to_owned);
+        let flags = ["--profile", "fast", "--transport", self.transport.name()].map(str::to_owned);
         let registrar = Registrar::start(places, &peers, &flags, LOG).await;
         let registrar = registrar.with_context(|| format!("starting registrar {number}"))?;
         let one = self.one(number)?;
@@ -106,7 +110,7 @@ impl Registrars {
 
     /// A loop of resolutions at each that lives.
     pub(crate) fn resolvers(&self, elements: usize) -> Resolvers {
-        let mut resolvers = Resolvers::new(elements);
+        let mut resolvers = Resolvers::new(self.transport, elements);
         for number in self.numbers().filter(|number| self.is_alive(*number)) {
             resolvers.add(number, self.asap_of(number));
         }

@@ -6,13 +6,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rserpool::{Config, Items, PoolUser, Profile};
+use rserpool::{Config, Items, PoolUser, Profile, Transport};
 use tokio::task::JoinSet;
 
 use super::pe::POOL;
 
 /// The loops. They end with this.
 pub(crate) struct Resolvers {
+    transport: Transport,
     elements: usize,
     loops: BTreeMap<usize, Loop>,
     /// Of loops that have ended.
@@ -35,15 +36,15 @@ pub(super) struct Tally {
 
 impl Resolvers {
     /// An answer is right if it has so many pool elements.
-    pub(super) fn new(elements: usize) -> Self {
-        Resolvers { elements, loops: BTreeMap::new(), before: Tally::default() }
+    pub(super) fn new(transport: Transport, elements: usize) -> Self {
+        Resolvers { transport, elements, loops: BTreeMap::new(), before: Tally::default() }
     }
 
     /// Begins at this registrar.
     pub(super) fn add(&mut self, number: usize, asap: SocketAddr) {
         let tally = Arc::new(Mutex::new(Tally::default()));
         let mut task = JoinSet::new();
-        task.spawn(resolve(number, asap, self.elements, Arc::clone(&tally)));
+        task.spawn(resolve((self.transport, asap), number, self.elements, Arc::clone(&tally)));
         self.loops.insert(number, Loop { tally, _task: task });
     }
 
@@ -87,8 +88,9 @@ impl Tally {
     }
 }
 
-async fn resolve(number: usize, asap: SocketAddr, elements: usize, tally: Arc<Mutex<Tally>>) {
-    let builder = PoolUser::builder().config(Config::of(Profile::Fast)).registrar(asap.to_string());
+async fn resolve((transport, asap): (Transport, SocketAddr), number: usize, elements: usize, tally: Arc<Mutex<Tally>>) {
+    let builder =
+        PoolUser::builder().config(Config::of(Profile::Fast)).transport(transport).registrar(asap.to_string());
     let user = match builder.build().await {
         Ok(user) => user,
         Err(error) => return count(&tally, Err(format!("registrar {number}: {error}"))),

@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The processes of the demo, and the links that can be cut.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use net::shim::Shim;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rserpool::Transport;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
+use super::links::{self, Front, Link};
 use super::picture::Picture;
 use super::pu::{News, Say};
 use super::registrars::Registrars;
 
 /// Everything that runs.
 pub(crate) struct Stage {
+    transport: Transport,
     pub(crate) registrars: Registrars,
     pub(crate) servers: Vec<Server>,
     pu: Child,
@@ -32,28 +34,28 @@ pub(crate) struct Server {
     pub(crate) weight: u32,
     pub(crate) pid: u32,
     /// Between pool user and registrar, and this server's listener.
-    front: Shim,
+    front: Link,
     /// Between this server and each registrar.
-    back: Vec<Shim>,
+    back: Vec<Link>,
     process: Child,
     _stdin: ChildStdin,
 }
 
 impl Stage {
-    pub(crate) async fn set_up(outstanding: u64, picture: &mut Picture) -> Result<Stage> {
+    pub(crate) async fn set_up(transport: Transport, outstanding: u64, picture: &mut Picture) -> Result<Stage> {
         let program = std::env::current_exe().context("finding this program")?;
-        let registrars = Registrars::start(REGISTRARS).await?;
+        let registrars = Registrars::start(transport, REGISTRARS).await?;
         let addresses: Vec<_> = registrars.asap().collect();
         for (index, address) in addresses.iter().enumerate() {
             picture.note(format!("registrar {} on {address}", index + 1));
         }
         let mut servers = Vec::new();
         for index in 1..=SERVERS {
-            servers.push(Server::start(index, index, &addresses).await?);
+            servers.push(Server::start(transport, index, index, &addresses).await?);
         }
         picture.servers(&servers);
         let mut pu = Command::new(&program)
-            .args(["demo-pu", "--outstanding", &outstanding.to_string()])
+            .args(["demo-pu", "--outstanding", &outstanding.to_string(), "--transport", transport.name()])
             .args(addresses.iter().flat_map(|address| ["--registrar".to_owned(), address.to_string()]))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -62,7 +64,7 @@ impl Stage {
             .context("starting the pool user")?;
         let pu_in = pu.stdin.take().context("the pool user's standard input")?;
         let pu_out = BufReader::new(pu.stdout.take().context("the pool user's standard output")?).lines();
-        let mut stage = Stage { registrars, servers, pu, pu_in, pu_out };
+        let mut stage = Stage { transport, registrars, servers, pu, pu_in, pu_out };
         match stage.news(START).await? {
             News::Connected { pe, .. } => picture.note(format!("the session is served by pool element {pe}")),
             other => bail!("the pool user said {other:?} instead of being connected"),
@@ -97,7 +99,7 @@ impl Stage {
     pub(crate) async fn add_server(&mut self, picture: &mut Picture) -> Result<u32> {
         let id = self.servers.iter().map(|server| server.id).max().unwrap_or(0) + 1;
         let addresses: Vec<_> = self.registrars.asap().collect();
-        self.servers.push(Server::start(id, SERVERS, &addresses).await?);
+        self.servers.push(Server::start(self.transport, id, SERVERS, &addresses).await?);
         picture.servers(&self.servers);
         Ok(id)
     }
@@ -114,11 +116,11 @@ impl Stage {
 }
 
 impl Server {
-    async fn start(id: u32, weight: u32, registrars: &[SocketAddr]) -> Result<Server> {
+    async fn start(transport: Transport, id: u32, weight: u32, registrars: &[SocketAddr]) -> Result<Server> {
         // The port is free now; should somebody take it before the server does, another is tried.
         let mut last = None;
         for _ in 0..5 {
-            match Server::try_start(id, weight, registrars).await {
+            match Server::try_start(transport, id, weight, registrars).await {
                 Ok(server) => return Ok(server),
                 Err(error) => last = Some(error),
             }
@@ -126,17 +128,19 @@ impl Server {
         Err(last.expect("tried five times")).with_context(|| format!("starting pool element {id}"))
     }
 
-    async fn try_start(id: u32, weight: u32, registrars: &[SocketAddr]) -> Result<Server> {
-        let listen = TcpListener::bind(LOOPBACK)?.local_addr()?;
-        let front = Shim::start(LOOPBACK.parse()?, listen).await?;
-        let mut back = Vec::new();
-        for registrar in registrars {
-            back.push(Shim::start(LOOPBACK.parse()?, *registrar).await?);
+    async fn try_start(transport: Transport, id: u32, weight: u32, registrars: &[SocketAddr]) -> Result<Server> {
+        let Front { listen, advertise, link: front } = links::front(transport, id).await?;
+        let (mut seen, mut back) = (Vec::new(), Vec::new());
+        for (number, registrar) in registrars.iter().enumerate() {
+            let (at, link) = links::back(transport, id, number, *registrar).await?;
+            seen.push(at);
+            back.push(link);
         }
         let mut process = Command::new(std::env::current_exe()?)
             .arg("demo-pe")
-            .args(back.iter().flat_map(|shim| ["--registrar".to_owned(), shim.local_addr().to_string()]))
-            .args(["--listen", &listen.to_string(), "--advertise", &front.local_addr().to_string()])
+            .args(seen.iter().flat_map(|at| ["--registrar".to_owned(), at.to_string()]))
+            .args(["--listen", &listen.to_string(), "--advertise", &advertise.to_string()])
+            .args(["--transport", transport.name()])
             .args(["--id", &id.to_string(), "--weight", &weight.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -159,13 +163,13 @@ impl Server {
 
     /// From now on no byte passes between this server and anybody.
     pub(crate) fn cut_off(&self) {
-        self.front.block();
-        self.back.iter().for_each(Shim::block);
+        self.front.cut();
+        self.back.iter().for_each(Link::cut);
     }
 
     pub(crate) fn reconnect(&self) {
-        self.front.unblock();
-        self.back.iter().for_each(Shim::unblock);
+        self.front.mend();
+        self.back.iter().for_each(Link::mend);
     }
 
     /// Waits for its end, which the act has asked for.
@@ -179,7 +183,6 @@ impl Server {
 
 const REGISTRARS: usize = 3;
 const SERVERS: u32 = 5;
-const LOOPBACK: &str = "127.0.0.1:0";
 /// How long a process may take to start.
 const START: Duration = Duration::from_secs(20);
 /// How long it may take to stop before it is killed.

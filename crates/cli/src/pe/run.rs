@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use rserpool::{PeId, Policy, PoolElement, PoolUrl};
+use rserpool::{Mapping, PeId, Policy, PoolElement, PoolUrl};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::events::Events;
@@ -33,7 +33,10 @@ pub(crate) struct Args {
     /// Load from 0 to 1 (lu, lud, plu, rlu)
     #[arg(long, value_name = "FRACTION", value_parser = fraction)]
     load: Option<f64>,
-    /// Where to listen [default: any free port of all addresses]
+    /// What pool users can use: sctp, tcp or several; each further one is registered in a pool of its own [default: sctp, or tcp where there is no SCTP]
+    #[arg(long = "mapping", value_name = "NAME", value_delimiter = ',')]
+    mappings: Vec<Mapping>,
+    /// Where to listen; over SCTP there may be several addresses with one port, separated by commas [default: any free port of all addresses]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
     /// PE identifier in hexadecimal [default: random]
@@ -61,6 +64,12 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let mut builder = PoolElement::builder(args.pool.pool.clone()).user(&user).policy(policy);
     if let Some(listen) = &args.listen {
         builder = builder.listen(listen);
+    }
+    if args.mappings.contains(&Mapping::None) {
+        return Err(anyhow!("the built-in services need a mapping: use sctp, tcp or both")).context(Exit::Usage);
+    }
+    if !args.mappings.is_empty() {
+        builder = builder.mappings(args.mappings.iter().copied());
     }
     if let Some(id) = args.id {
         builder = builder.id(id);
