@@ -99,7 +99,9 @@ fn log() -> anyhow::Result<()> {
     const VARIABLE: &str = "RSERPOOL_LOG";
     let filter = std::env::var(VARIABLE).unwrap_or_default();
     if !filter.is_empty() {
-        let filter = tracing_subscriber::EnvFilter::try_new(&filter)
+        // dcSCTP logs each packet with its bytes as `info`: whoever wants that names it.
+        let packets = if filter.contains("dcsctp") { "" } else { ",dcsctp=error" };
+        let filter = tracing_subscriber::EnvFilter::try_new(format!("{filter}{packets}"))
             .with_context(|| format!("{VARIABLE}=\"{filter}\""))
             .context(Exit::Usage)?;
         let in_colour = std::io::stderr().is_terminal();

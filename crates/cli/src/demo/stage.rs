@@ -124,6 +124,8 @@ impl Server {
                 Ok(server) => return Ok(server),
                 Err(error) => last = Some(error),
             }
+            // The links of the one before it may still be on their way out.
+            tokio::time::sleep(AGAIN).await;
         }
         Err(last.expect("tried five times")).with_context(|| format!("starting pool element {id}"))
     }
@@ -183,6 +185,8 @@ impl Server {
 
 const REGISTRARS: usize = 3;
 const SERVERS: u32 = 5;
+/// Between two tries to start a process.
+const AGAIN: Duration = Duration::from_millis(50);
 /// How long a process may take to start.
 const START: Duration = Duration::from_secs(20);
 /// How long it may take to stop before it is killed.
