@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use machine::association::Protocol;
-use net::{BindError, Listener, Options, Transports};
+use net::{BindError, Listener, Options, SctpBackend, Transports};
 use rsp_wire::parameter::{self, Transport, TransportUse, UserTransport};
 use smallvec::SmallVec;
 
@@ -39,6 +39,15 @@ pub(crate) async fn open(
         // The registrar may be reached over either; a host without IPv6 has only the second.
         None => vec![vec![(Ipv6Addr::UNSPECIFIED, 0).into()], vec![(Ipv4Addr::UNSPECIFIED, 0).into()]],
     };
+    let several = places.iter().any(|place| place.len() > 1);
+    let only_one = match transports.sctp() {
+        _ if protocols.contains(&Protocol::Tcp) => Some(Mapping::Tcp.name()),
+        Some(SctpBackend::Udp) => Some("SCTP over UDP"),
+        _ => None,
+    };
+    if let (true, Some(mapping)) = (several, only_one) {
+        return Err(Error::NotAvailable { feature: "more than one address", mapping });
+    }
     let mut last = None;
     for place in &places {
         for _ in 0..ATTEMPTS {
@@ -65,11 +74,7 @@ fn together(
     let mut doors: Vec<Door> = Vec::new();
     for protocol in protocols.iter().copied() {
         let port = doors.first().map_or(place[0].port(), |door| door.listener.local_addr().port());
-        let mut at: Vec<SocketAddr> = place.iter().map(|address| SocketAddr::new(address.ip(), port)).collect();
-        if protocol == Protocol::Tcp {
-            // TCP has one.
-            at.truncate(1);
-        }
+        let at: Vec<SocketAddr> = place.iter().map(|address| SocketAddr::new(address.ip(), port)).collect();
         doors.push(Door { protocol, listener: transports.bind(protocol, &at, options)? });
     }
     Ok(doors)

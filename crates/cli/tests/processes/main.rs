@@ -9,3 +9,4 @@ mod registrars;
 mod services;
 mod soak;
 mod support;
+mod transports;

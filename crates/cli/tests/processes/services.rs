@@ -98,7 +98,7 @@ fn what_is_no_ping_ends_the_session() {
 #[test]
 fn in_basic_mode_the_application_asks_for_the_next_server() {
     let registrar = registrar();
-    let mut pes: Vec<Pe> = (0..2).map(|_| Pe::start(&registrar, "echo", &["--", "echo"])).collect();
+    let mut pes: Vec<Pe> = (0..2).map(|_| Pe::start(&registrar, "echo", &["--mapping", "tcp", "--", "echo"])).collect();
     block_on(async {
         let user = user(&registrar).await;
         let first = user.get_primary_server("echo").await.unwrap();

@@ -7,10 +7,19 @@ use crate::stage::registrar_program;
 
 #[test]
 fn the_demo_loses_nothing_and_says_so_in_one_line() {
+    play("tcp");
+}
+
+#[test]
+fn nor_does_it_over_sctp_in_udp() {
+    play("sctp-udp");
+}
+
+fn play(transport: &str) {
     // The demo starts the registrar next to itself: it has to be built.
     drop(registrar_program());
     let output = Command::new(env!("CARGO_BIN_EXE_rsp"))
-        .args(["demo", "--script", "-o", "json"])
+        .args(["demo", "--script", "-o", "json", "--transport", transport])
         .output()
         .expect("the program was built");
     let stdout = String::from_utf8(output.stdout).expect("text");
