@@ -83,12 +83,14 @@ async fn start(args: &Args) -> Result<Vec<Registrar>> {
 
 fn announce(args: &Args, registrars: &[Registrar]) -> Result<()> {
     let asap: Vec<String> = registrars.iter().map(|registrar| registrar.places.asap.to_string()).collect();
-    let variables = [
+    let mut variables = vec![
         ("RSERPOOL_REGISTRARS", asap.join(",")),
         ("RSERPOOL_PROFILE", args.profile.to_string()),
-        ("RSERPOOL_TRANSPORT", args.transport.to_string()),
         ("RSERPOOL_ADMIN", registrars[0].places.admin_url()),
     ];
+    if args.transport != Transport::default() {
+        variables.push(("RSERPOOL_TRANSPORT", args.transport.to_string()));
+    }
     if args.output != Output::Table {
         let list: Vec<_> = registrars.iter().map(|it| json!({"pid": it.pid, "asap": it.places.asap, "enrp": it.places.enrp, "admin": it.places.admin_url()})).collect();
         let variables: serde_json::Map<_, _> =

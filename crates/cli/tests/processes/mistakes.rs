@@ -87,7 +87,7 @@ fn an_address_that_others_have() {
     let registrar = registrar();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let args = ["pe", "run", "--pool", "echo", "--listen", &address, "--", "echo"];
+    let args = ["pe", "run", "--pool", "echo", "--mapping", "tcp", "--listen", &address, "--", "echo"];
     fails(rsp_at(&registrar, &args), 1, &[&address, "in use", "choose another port"]);
 }
 

@@ -20,7 +20,7 @@ fn show_lists_the_elements_with_their_weights() {
     let port: u16 = one.listen.rsplit(':').next().unwrap().parse().unwrap();
     assert_eq!(
         element["transport"],
-        json!({"protocol": "tcp", "use": "data+control", "port": port, "addresses": ["127.0.0.1"]})
+        json!({"protocol": "sctp", "use": "data+control", "port": port, "addresses": ["127.0.0.1"]})
     );
 
     let table = run(rsp_at(&registrar, &["pool", "show", "echo"]));
@@ -54,7 +54,7 @@ fn ls_lists_the_pools_of_a_registrar() {
     let table = run(rsp_at(&registrar, &["pool", "ls"]));
     let words: Vec<Vec<&str>> = table.lines.iter().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(words[0], ["POOL", "POLICY", "TRANSPORT", "ELEMENTS", "SUBSCRIBERS"]);
-    assert_eq!(words[2][..4], ["sink", "LeastUsed", "tcp", "2"]);
+    assert_eq!(words[2][..4], ["sink", "LeastUsed", "sctp", "2"]);
 }
 
 #[test]

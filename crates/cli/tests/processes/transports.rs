@@ -19,7 +19,7 @@ fn without_a_word_everything_goes_over_sctp() {
     let registrar = registrar();
     let _pe = Pe::start(&registrar, "echo", &["--", "echo"]);
     let shown = run(rsp_at(&registrar, &["pool", "show", "-o", "json", "echo"]));
-    assert!(shown.lines.concat().contains("SCTP"), "{shown:?}");
+    assert!(shown.lines.concat().contains("sctp"), "{shown:?}");
     let answer = event(&connect(&registrar, "echo", "auto"), "answer");
     assert_eq!(answer["text"], "hello");
 }

@@ -46,7 +46,8 @@ impl Endpoint {
         });
         self.event(Event::HuntStarted { cause });
         self.timers.set(Timer::ServerHunt, now + t5);
-        if self.registrars.iter().any(|registrar| self.registrars.is_second_choice(registrar)) {
+        // Also if none is known yet: they may be announced any time.
+        if self.settings.protocols.len() > 1 {
             self.timers.set(Timer::HeadStart, now + self.settings.sctp_head_start);
         }
         self.hunt_more();

@@ -62,10 +62,6 @@ impl Registrars {
         self.list.get(at)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Registrar> {
-        self.list.iter()
-    }
-
     /// The same registrar over SCTP, if this is its address for TCP.
     pub(super) fn first_choice(&self, registrar: &Registrar) -> Option<&Registrar> {
         let is_tcp = registrar.address.protocol == Protocol::Tcp;
@@ -74,11 +70,6 @@ impl Registrars {
             is_tcp && *protocol == Protocol::Sctp && addresses.contains(&registrar.address.first())
         };
         self.list.iter().find(is_it)
-    }
-
-    /// Whether SCTP is tried before it.
-    pub(super) fn is_second_choice(&self, registrar: &Registrar) -> bool {
-        self.first_choice(registrar).is_some()
     }
 
     fn find(&mut self, address: &RegistrarAddress) -> Option<&mut Registrar> {
