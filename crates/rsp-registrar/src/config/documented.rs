@@ -145,7 +145,9 @@ fn doc(name: &str) -> &'static str {
             "Whether Message Length counts the padding of the last parameter, as RSPLIB's does."
         }
         "max_pool_handle" => "Longest pool handle in bytes. RSPLIB aborts on more than 32.",
-        "asap_transport_data_only" => "ASAP Transports of pool elements say data only (Transport Use 0). RSPLIB refuses a table and an update with any other.",
+        "asap_transport_data_only" => {
+            "ASAP Transports of pool elements say data only (Transport Use 0). RSPLIB refuses a table and an update with any other."
+        }
         "pools" => "Limits. Over one of them the peer gets an error, the others do not notice.\nPools.",
         "pool_elements" => "Pool elements in all pools.",
         "pool_elements_per_pool" => "Pool elements in one pool.",
