@@ -43,6 +43,15 @@ fn every_workload_has_answers_and_no_errors() {
 }
 
 #[test]
+fn resolution_over_sctp_over_udp_has_answers_and_no_errors_and_so_has_its_echo() {
+    let how = ["--transport", "sctp-udp", "--connections", "4", "--outstanding", "8"];
+    let result = bench(&registrar(), "resolve", &how);
+    assert!(number(&result, "requests") > 0 && result["latency_us"]["p50"].as_f64() > Some(0.0), "{result}");
+    let echo = own(&[&["echo"], &how[..], &SHORT[..4]].concat());
+    assert!(number(&echo, "requests") > 0 && number(&echo, "errors") == 0, "{echo}");
+}
+
+#[test]
 fn pool_elements_stay_registered_because_their_keep_alives_are_answered() {
     let registrar = Registrar::start("fast", &["--set", "keep_alive_interval=40ms", "--set", "keep_alive_timeout=20s"]);
     let result = bench(&registrar, "keepalive", &["--connections", "2", "--elements", "20"]);

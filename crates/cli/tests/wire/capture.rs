@@ -23,7 +23,16 @@ fn the_golden_captures_keep_every_message() {
 }
 
 #[test]
-fn a_session_captured_live_is_read_by_tshark_without_a_complaint() {
+fn a_session_over_the_tcp_mapping_captured_live_is_read_by_tshark_without_a_complaint() {
+    capture_a_session("tcp");
+}
+
+#[test]
+fn a_session_over_sctp_over_udp_captured_live_is_read_by_tshark_without_a_complaint() {
+    capture_a_session("sctp-udp");
+}
+
+fn capture_a_session(transport: &'static str) {
     in_namespace(|| {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("live.pcapng");
@@ -32,7 +41,7 @@ fn a_session_captured_live_is_read_by_tshark_without_a_complaint() {
         let at = |args: &[&str]| {
             let mut command = program("cli", "rsp");
             command.args(args).env("RSERPOOL_PROFILE", "fast").env("RSERPOOL_CONFIG", "/dev/null");
-            command.env("RSERPOOL_REGISTRARS", registrar.asap.to_string());
+            command.env("RSERPOOL_REGISTRARS", registrar.asap.to_string()).env("RSERPOOL_TRANSPORT", transport);
             command
         };
         let pe =
@@ -54,6 +63,12 @@ fn a_session_captured_live_is_read_by_tshark_without_a_complaint() {
             assert!(asap.contains(&wanted), "{wanted} is not among {asap:?}");
         }
         assert_eq!(interfaces(&file), "lo");
+        let over_udp = decode(&file).iter().any(|message| message["transport"] == "sctp/udp");
+        let carried = tshark::fields(&file, "frame.comment").join("\n");
+        match transport {
+            "tcp" => assert!(!over_udp && carried.contains("carried by TCP"), "{carried}"),
+            _ => assert!(over_udp || carried.contains("carried by UDP"), "{carried}"),
+        }
         // With the whole traffic of loopback in it, the capture is the same when it is captured again.
         let again = folder.path().join("again.pcapng");
         assert!(rsp(&["capture", "-r", text(&file), "-w", text(&again)]).status.success());
