@@ -78,14 +78,25 @@ fn capture_a_session(transport: &'static str) {
 }
 
 #[test]
-fn the_demo_with_a_server_killed_is_read_by_tshark_without_a_complaint() {
+fn the_demo_over_the_tcp_mapping_with_a_server_killed_is_read_by_tshark_without_a_complaint() {
     in_namespace(|| {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("demo.pcapng");
         // The demo starts the registrar next to itself: it has to be built.
         drop(program("rsp-registrar", "rsp-registrar"));
         let capture = start(&["-i", "lo"], &file);
-        let demo = rsp(&["demo", "--script", "-o", "json", "--acts", "kill,registrar-kill", "--requests", "1000"]);
+        let demo = rsp(&[
+            "demo",
+            "--script",
+            "-o",
+            "json",
+            "--transport",
+            "tcp",
+            "--acts",
+            "kill,registrar-kill",
+            "--requests",
+            "1000",
+        ]);
         assert!(demo.status.success(), "{demo:?}");
         stop(capture);
         assert_eq!(tshark::complaints(&file), "");
