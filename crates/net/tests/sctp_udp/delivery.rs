@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages over real sockets.
 
+use std::task::Poll;
+
 use bytes::{Bytes, BytesMut};
 use machine::Time;
-use machine::association::{Event, Token};
-use net::{MAX_MESSAGE, MAX_PAYLOAD};
+use machine::association::{Event, Protocol, Token};
+use net::{MAX_MESSAGE, MAX_PAYLOAD, Options};
 
-use crate::common::{message, pair, within};
+use crate::common::{accept, listen, message, options, pair, process, up, within};
 
 #[tokio::test]
 async fn messages_of_every_size_arrive_with_stream_and_ppid() {
@@ -71,6 +73,58 @@ async fn a_responder_answers_in_turn_and_what_it_leaves_goes_the_usual_way() {
     }
     within(client.finish()).await;
     assert!(matches!(within(serving).await.unwrap(), Event::Lost(_)));
+}
+
+#[tokio::test]
+async fn a_peer_that_reads_no_answers_has_its_questions_asked_of_the_owner_and_none_is_lost() {
+    const QUESTIONS: u64 = 300;
+    let listener = listen(&process(), "127.0.0.1:0");
+    let few = Options { max_untaken_bytes: 1000, ..options() };
+    let mut client = process().connect(Protocol::Sctp, vec![listener.loopback_addr()], few);
+    let mut server = accept(&listener).await;
+    up(&mut client).await;
+    for number in 0..QUESTIONS {
+        client.send(0, 11, false, Token(number), Bytes::from_static(b"?")).unwrap();
+    }
+    client.flush();
+    let mut answered = 0;
+    let mut asked = Vec::new();
+    while answered + asked.len() as u64 != QUESTIONS {
+        let event = within(std::future::poll_fn(|cx| {
+            let mut respond = |_: Time, _: u32, _: &[u8], answer: &mut BytesMut| {
+                answer.resize(8192, 1);
+                answered += 1;
+                true
+            };
+            match server.poll_turn(cx, &mut respond) {
+                Poll::Pending if answered + asked.len() as u64 == QUESTIONS => Poll::Ready(None),
+                event => event.map(Some),
+            }
+        }))
+        .await;
+        if let Some(Event::Message { sequence, .. }) = event {
+            asked.push(sequence);
+        }
+    }
+    assert!(!asked.is_empty(), "all {answered} were answered into the void");
+    for sequence in asked {
+        server.taken(sequence);
+    }
+    server.flush();
+    let receiving = async {
+        for _ in 0..answered {
+            assert_eq!(message(&mut client).await.len(), 8192);
+        }
+    };
+    let serving = async {
+        loop {
+            within(server.next()).await;
+        }
+    };
+    tokio::select! {
+        () = receiving => {}
+        () = serving => {}
+    }
 }
 
 #[tokio::test]

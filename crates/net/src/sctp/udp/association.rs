@@ -30,6 +30,8 @@ pub(super) struct UdpAssociation {
     events: VecDeque<Event>,
     /// Answers made at once, not sent yet, with their PPIDs.
     answers: Vec<(u32, BytesMut)>,
+    /// Bytes of answers for which the engine has room.
+    room_for_answers: usize,
     /// Messages taken, of which the engine has not heard yet.
     taken: Vec<u64>,
     peer: SocketAddr,
@@ -63,7 +65,7 @@ impl UdpAssociation {
             };
             let candidates = candidates(address.port(), stack.encapsulation_port)
                 .into_iter()
-                .map(|udp| (port.id, SocketAddr::new(address.ip(), udp)));
+                .map(|udp| (port.id, with_port(*address, udp)));
             match attempts.iter_mut().find(|attempt| attempt.peer_port == address.port()) {
                 Some(attempt) => attempt.to.extend(candidates),
                 None => attempts.push(Attempt { peer_port: address.port(), to: candidates.collect() }),
@@ -84,6 +86,7 @@ impl UdpAssociation {
             ports,
             events: VecDeque::new(),
             answers: Vec::new(),
+            room_for_answers: 0,
             taken: Vec::new(),
             peer: UNSPECIFIED,
             local: UNSPECIFIED,
@@ -102,6 +105,7 @@ impl UdpAssociation {
             engine.answer(self.id, ppid, &answer);
         }
         engine.flush(self.id, now);
+        self.room_for_answers = engine.room_for_answers(self.id);
         if let Some(cx) = cx {
             engine.take_events(self.id, &mut self.events);
             if self.events.is_empty() {
@@ -130,7 +134,9 @@ impl UdpAssociation {
 
     /// Answers messages at the head of what has happened, as far as `responder` can.
     fn answer(&mut self, responder: &mut Responder<'_>) {
-        let mut room = MOST_ANSWERS.saturating_sub(self.answers.iter().map(|(_, answer)| answer.len()).sum());
+        // Where there is none, the owner gets the messages, and is told what becomes of its answers.
+        let waiting: usize = self.answers.iter().map(|(_, answer)| answer.len()).sum();
+        let mut room = MOST_ANSWERS.min(self.room_for_answers).saturating_sub(waiting);
         while room > 0 {
             let Some(Event::Message { sequence, stream: 0, ppid, unordered: false, data }) = self.events.front() else {
                 return;
@@ -186,6 +192,7 @@ impl Transport for UdpAssociation {
 
     fn send(&mut self, message: Message) -> Result<(), SendError> {
         self.send_answers();
+        self.room_for_answers = self.room_for_answers.saturating_sub(message.data.len());
         self.stack.lock(self.ports.first()).send(self.id, message)
     }
 
@@ -262,6 +269,13 @@ impl Drop for UdpAssociation {
         let now = self.stack.clock.now();
         self.stack.lock(self.ports.first()).release(self.id, now);
     }
+}
+
+fn with_port(address: SocketAddr, port: u16) -> SocketAddr {
+    // A link-local address is none without its interface.
+    let mut address = address;
+    address.set_port(port);
+    address
 }
 
 /// The UDP ports a peer with this SCTP port may have.

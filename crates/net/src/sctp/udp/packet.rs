@@ -20,6 +20,8 @@ pub(super) mod kind {
     pub(crate) const SHUTDOWN_COMPLETE: u8 = 14;
     /// RFC 6525. Nobody here resets streams.
     pub(crate) const RE_CONFIG: u8 = 130;
+    /// RFC 3758.
+    pub(crate) const FORWARD_TSN: u8 = 192;
 }
 
 /// The T bit of ABORT and SHUTDOWN COMPLETE: the verification tag is the receiver's own, sent back.
@@ -114,10 +116,10 @@ impl<'a> Packet<'a> {
         self.chunks().find(|chunk| chunk.kind == kind)
     }
 
-    /// The same packet without the chunks of one type; `None` if nothing is left. The checksum is not that of the rest.
-    pub(super) fn without(&self, kind: u8) -> Option<Vec<u8>> {
+    /// The same packet with these types of chunks only; `None` if nothing is left. The checksum is not that of the rest.
+    pub(super) fn keeping(&self, keeps: impl Fn(u8) -> bool) -> Option<Vec<u8>> {
         let mut rest = self.bytes[..HEADER].to_vec();
-        for chunk in self.chunks().filter(|chunk| chunk.kind != kind) {
+        for chunk in self.chunks().filter(|chunk| keeps(chunk.kind)) {
             put_chunk(&mut rest, chunk.kind, chunk.flags, &[chunk.value]);
         }
         (rest.len() > HEADER).then_some(rest)
@@ -267,7 +269,7 @@ mod tests {
         assert_eq!(chunks, [(kind::SACK, &b"abc"[..]), (kind::DATA, b"defg")]);
         assert_eq!(
             kinds(&{
-                let mut rest = packet.without(kind::SACK).unwrap();
+                let mut rest = packet.keeping(|kind| kind != kind::SACK).unwrap();
                 seal(&mut rest);
                 rest
             }),

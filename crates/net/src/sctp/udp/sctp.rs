@@ -122,6 +122,11 @@ impl Sctp {
         self.0.buffered_amount(StreamId(stream))
     }
 
+    /// Streams on which the peer takes messages, once there is an association.
+    pub(super) fn outgoing_streams(&self) -> Option<u16> {
+        self.0.get_metrics().map(|metrics| metrics.negotiated_maximum_outgoing_streams)
+    }
+
     /// The smoothed round-trip time and the congestion window.
     pub(super) fn path(&self) -> Option<(Duration, usize)> {
         self.0.get_metrics().map(|metrics| (metrics.srtt, metrics.cwnd_bytes))

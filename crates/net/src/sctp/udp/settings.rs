@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct Settings {
     /// Associations at the same time. What comes above is not accepted.
     pub max_associations: usize,
+    /// Of these, with one host. So one host cannot keep all others out.
+    pub max_associations_per_host: usize,
     /// Associations that a listener has not accepted yet. What comes above is not accepted.
     pub max_backlog: usize,
     /// Bytes sent and not yet acknowledged by a peer, above which sending fails.
@@ -36,6 +38,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             max_associations: 65_536,
+            max_associations_per_host: 32_768,
             max_backlog: 16_384,
             max_send_bytes: 4 << 20,
             receive_window: 512 << 10,

@@ -89,7 +89,9 @@ impl Stack {
         }
         let port = self.open(&mut ports, address, address.ip().is_unspecified())?;
         ports.by_address.retain(|_, port| port.strong_count() > 0);
-        ports.by_address.insert(SocketAddr::new(address.ip(), port.local.port()), Arc::downgrade(&port));
+        let mut bound = address;
+        bound.set_port(port.local.port());
+        ports.by_address.insert(bound, Arc::downgrade(&port));
         Ok(port)
     }
 

@@ -12,6 +12,8 @@ use machine::association::{Event, LostReason, Token};
 use tcp_mapping::Liveness;
 
 use super::connect::Connecting;
+use super::unordered::Unordered;
+use super::window::{MOST_WAITING, Window};
 use super::{ListenerId, PortId};
 use crate::Options;
 use crate::sctp::udp::sctp::{Broken, Manner, Outgoing, Sctp, outgoing};
@@ -38,6 +40,8 @@ pub(super) struct Association {
     /// `None` once it is lost.
     pub(super) sctp: Option<Sctp>,
     pub(super) connecting: Option<Box<Connecting>>,
+    /// Whether the peer opened it, and it counts among its host's.
+    pub(super) is_counted: bool,
     /// Where it was accepted, until its owner has it.
     pub(super) backlog_of: Option<ListenerId>,
     pub(super) is_up: bool,
@@ -51,13 +55,14 @@ pub(super) struct Association {
     pub(super) waker: Option<Waker>,
     pub(super) outbound: Outbound,
     pub(super) inbound: Inbound,
+    /// Streams to the peer, once it has said how many it takes.
+    pub(super) streams: Option<u16>,
     /// When the clock will next be looked at for it.
     pub(super) alarm: Option<Time>,
     pub(super) rtt: Option<Duration>,
     /// When the last HEARTBEAT left.
     pub(super) asked: Option<Time>,
-    /// Cumulative TSN Ack and window of the last SACK we sent.
-    pub(super) last_sack: Option<(u32, u32)>,
+    pub(super) window: Window,
 }
 
 /// Messages on their way out.
@@ -96,6 +101,7 @@ impl Association {
             local: None,
             sctp: Some(sctp),
             connecting: None,
+            is_counted: false,
             backlog_of: None,
             is_up: false,
             local_tag: 0,
@@ -109,7 +115,8 @@ impl Association {
             alarm: None,
             rtt: None,
             asked: None,
-            last_sack: None,
+            streams: None,
+            window: Window::default(),
         }
     }
 
@@ -135,20 +142,40 @@ impl Association {
         [sctp.deadline(), liveness, connecting, self.close_until].into_iter().flatten().min()
     }
 
-    /// Takes messages from dcSCTP, whose window is the smaller the more wait there. All of them if it is about to end.
-    pub(super) fn drain(&mut self, all: bool, mut is_unordered: impl FnMut(u16, u32, &[u8]) -> bool) {
+    /// Takes messages from dcSCTP, whose window is the smaller the more wait there.
+    pub(super) fn drain(&mut self, unordered: &mut Unordered<'_>) {
+        self.drain_up_to(self.options.max_untaken_bytes, unordered);
+    }
+
+    /// Takes what waits at dcSCTP, which may be about to end. Nobody else decides whether it does: no more than it may keep.
+    pub(super) fn drain_all(&mut self, receive_window: u32) {
+        let most = self.options.max_untaken_bytes + receive_window as usize + MOST_WAITING * MESSAGE_OVERHEAD;
+        self.drain_up_to(most, &mut Unordered::default());
+    }
+
+    fn drain_up_to(&mut self, most: usize, unordered: &mut Unordered<'_>) {
         let Some(sctp) = &mut self.sctp else { return };
-        while all || self.inbound.bytes < self.options.max_untaken_bytes {
-            let Some(message) = sctp.next_message() else { break };
+        while self.inbound.bytes < most || self.close_until.is_some() {
+            let Some(message) = sctp.next_message() else { return self.window.drained_all() };
             let (stream, ppid) = (message.stream_id.0, message.ppid.0);
+            self.window.drained(message.payload.len());
             if self.close_until.is_some() {
                 continue;
             }
-            let unordered = is_unordered(stream, ppid, &message.payload);
+            let unordered = unordered.has(stream, ppid, &message.payload);
             let data = Bytes::from(message.payload);
             let sequence = self.inbound.add(data.len());
             self.events.push_back(Event::Message { sequence, stream, ppid, unordered, data });
         }
+    }
+
+    /// The peer takes this many streams. What waits for others will not be delivered.
+    pub(super) fn limit_streams(&mut self, streams: u16) {
+        if self.streams.replace(streams).is_some() {
+            return;
+        }
+        let undelivered = self.outbound.refuse_from(streams);
+        self.events.extend(undelivered.into_iter().map(Event::Undelivered));
     }
 
     /// Nothing more happens but what is in `events` already.
@@ -218,6 +245,15 @@ impl Outbound {
             sctp.send(messages, Manner { unordered: of.1, id, lifetime: None })?;
         }
         Ok(())
+    }
+
+    /// The messages on streams from this one on, which are queued no longer.
+    fn refuse_from(&mut self, stream: u16) -> Vec<Token> {
+        let (refused, unsent): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.unsent).into_iter().partition(|unsent| unsent.message.stream_id.0 >= stream);
+        self.unsent = unsent;
+        self.unsent_bytes -= refused.iter().map(|unsent| unsent.message.payload.len()).sum::<usize>();
+        refused.into_iter().filter_map(|unsent| unsent.token).collect()
     }
 
     /// Everything that was not delivered, in the order it was sent.

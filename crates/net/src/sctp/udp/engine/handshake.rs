@@ -8,6 +8,7 @@ use std::time::Duration;
 use machine::Time;
 use machine::association::{Event, LostReason};
 
+use super::admit::Contents;
 use super::out_of_the_blue::{InitFields, back};
 use super::{Arrival, Binding, Engine, ListenerId, Packet, Path, PortId, Sctp, kind, packet};
 use crate::sctp::udp::cookie::{INIT_FIXED, STATE_COOKIE, Verified, with_inner_cookie};
@@ -58,7 +59,7 @@ impl Engine {
         //# MUST respond with an INIT ACK chunk using the same parameters it sent
         //# in its original INIT chunk (including its Initiate Tag, unchanged).
         if InitFields::of(packet).is_some_and(|fields| fields.tag != 0 && fields.are_valid()) {
-            self.feed(index, packet.bytes(), packet, arrival, now);
+            self.feed(index, packet, arrival, now);
         }
     }
 
@@ -98,7 +99,8 @@ impl Engine {
                 self.found(index, (arrival.port, arrival.from), now);
             }
             let bytes = with_inner_cookie(packet, verified.inner);
-            return self.feed(index, &bytes, packet, arrival, now);
+            let Some(packet) = Packet::own(&bytes) else { return };
+            return self.feed(index, &packet, arrival, now);
         }
         if verified.tie != association.serial {
             return self.counters.wrong_tag += 1;
@@ -108,7 +110,7 @@ impl Engine {
         }
         //= https://www.rfc-editor.org/rfc/rfc9260#section-5.2.4
         //# In this case, the peer might have restarted.
-        association.drain(true, |_, _, _| false);
+        association.drain_all(self.settings.receive_window);
         self.lose(index, LostReason::Restarted);
         self.settle(index);
         self.establish(path, arrival, packet, &verified, now);
@@ -119,10 +121,18 @@ impl Engine {
         let Some(listener) = self.by_port.get(&(path.port, path.local_port)).copied() else { return };
         let random = self.cookies.random();
         let mut sctp = Sctp::new(path.local_port, path.peer_port, &self.settings, random, now);
-        if sctp.input(&with_inner_cookie(packet, verified.inner)).is_err() || !sctp.is_connected() {
+        let bytes = with_inner_cookie(packet, verified.inner);
+        let Some(packet) = &Packet::own(&bytes) else { return };
+        let Some(contents) = Contents::of(packet, self.settings.max_streams, None) else {
+            return self.counters.malformed += 1;
+        };
+        let admitted = contents.admit(packet, true);
+        let is_taken = admitted.bytes(packet).is_some_and(|bytes| sctp.input(bytes).is_ok());
+        if !is_taken || !sctp.is_connected() {
             return self.counters.wrong_tag += 1;
         }
         let is_full = self.associations.len() >= self.settings.max_associations
+            || self.hosts.get(&path.peer.ip()).is_some_and(|count| *count >= self.settings.max_associations_per_host)
             || self.listeners[listener].backlog.len() >= self.settings.max_backlog;
         if is_full {
             self.counters.refused += 1;
@@ -131,8 +141,11 @@ impl Engine {
         let options = self.listeners[listener].options;
         let index = self.insert(path, sctp, options);
         let association = &mut self.associations[index];
+        association.is_counted = true;
         association.backlog_of = Some(ListenerId(listener));
         association.local = arrival.to;
+        // So few fit into a packet that no more is asked.
+        let _ = association.window.admits(contents.small, contents.is_next, 0);
         association.measured(verified.age);
         self.pump(index, Some((arrival, packet)), now);
     }
@@ -182,13 +195,16 @@ impl Engine {
         }
         self.found(index, (arrival.port, arrival.from), now);
         let association = &mut self.associations[index];
+        if let Some(fields) = InitFields::of(packet) {
+            association.limit_streams(fields.inbound.min(self.settings.max_streams));
+        }
         // What waits leaves together with the COOKIE ECHO.
         if let Some(sctp) = &mut association.sctp
             && association.outbound.hand_over(sctp).is_err()
         {
             return self.broken(index);
         }
-        self.feed(index, packet.bytes(), packet, arrival, now);
+        self.feed(index, packet, arrival, now);
     }
 
     /// The peer answers from there.
@@ -205,7 +221,7 @@ impl Engine {
         association.path = path;
         association.measured(now.since(began));
         for (port, peer) in others.into_iter().filter(|other| *other != at) {
-            self.by_path.remove(&Path { port, peer, ..path });
+            self.forget_path(&Path { port, peer, ..path }, index);
         }
     }
 
@@ -216,7 +232,7 @@ impl Engine {
         let Some(connecting) = &mut association.connecting else { return };
         connecting.candidates.retain(|candidate| *candidate != from);
         let is_over = connecting.candidates.is_empty();
-        self.by_path.remove(&Path { port: from.0, peer: from.1, ..path });
+        self.forget_path(&Path { port: from.0, peer: from.1, ..path }, index);
         if is_over && !self.attempt_next(index, now) {
             self.lose(index, LostReason::Refused);
         }
@@ -261,7 +277,8 @@ impl Engine {
         association.local_tag = sctp.tag();
         association.sctp = Some(sctp);
         for (port, peer) in &connecting.candidates {
-            self.by_path.insert(Path { port: *port, peer: *peer, ..path }, index);
+            // The port was chosen for the first of them. Who has this one already keeps it.
+            self.by_path.entry(Path { port: *port, peer: *peer, ..path }).or_insert(index);
         }
         self.pump(index, None, now);
         true

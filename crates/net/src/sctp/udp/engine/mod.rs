@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! SCTP over UDP without sockets or a clock: datagrams and the time go in, datagrams and events come out.
 
+mod admit;
 mod alarms;
 mod association;
 mod connect;
@@ -11,7 +12,9 @@ mod receive;
 #[cfg(test)]
 mod tests;
 mod timeout;
+mod unordered;
 mod unreachable;
+mod window;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -25,6 +28,7 @@ use smallvec::{SmallVec, smallvec};
 use self::alarms::Alarms;
 use self::association::{Association, Path};
 pub use self::connect::Attempt;
+use self::unordered::Unordered;
 use super::Settings;
 use super::cookie::{Binding, Cookies};
 use super::packet::{self, Packet, T_BIT, bundle, kind};
@@ -37,6 +41,8 @@ pub struct Engine {
     cookies: Cookies,
     associations: Slab<Association>,
     by_path: HashMap<Path, usize>,
+    /// How many each host has.
+    hosts: HashMap<IpAddr, usize>,
     /// For those that are up, by the tag the peer sends.
     by_tag: HashMap<u32, usize>,
     listeners: Slab<Listener>,
@@ -96,6 +102,8 @@ pub struct Counters {
     pub malformed: u64,
     /// Packets with a verification tag other than that of the association.
     pub wrong_tag: u64,
+    /// Packets of associations from an address of the peer's that is not used.
+    pub other_address: u64,
     /// Packets that belong to no association.
     pub out_of_the_blue: u64,
     /// Cookies that we did not make for whom they came from.
@@ -127,6 +135,7 @@ impl Engine {
             cookies: Cookies::new(seed, settings.cookie_life, now),
             associations: Slab::new(),
             by_path: HashMap::new(),
+            hosts: HashMap::new(),
             by_tag: HashMap::new(),
             listeners: Slab::new(),
             by_port: HashMap::new(),
@@ -211,6 +220,7 @@ impl Engine {
         self.next_serial += 1;
         let index = self.associations.insert(Association::new(serial, path, sctp, options));
         self.by_path.insert(path, index);
+        *self.hosts.entry(path.peer.ip()).or_default() += 1;
         index
     }
 
@@ -228,6 +238,7 @@ impl Engine {
 
     /// Does what dcSCTP wants for an association, after it was called. `cause` is the packet that it was called with.
     fn pump(&mut self, index: usize, cause: Option<(&Arrival, &Packet<'_>)>, now: Time) {
+        let mut unordered = cause.map(|(_, packet)| Unordered::of(packet)).unwrap_or_default();
         loop {
             let Some(association) = self.associations.get_mut(index) else { return };
             let Some(sctp) = &mut association.sctp else { break };
@@ -235,9 +246,11 @@ impl Engine {
                 self.perform(index, event, cause.map(|(arrival, _)| arrival), now);
                 continue;
             }
-            association.drain(false, |stream, ppid, data| {
-                cause.is_some_and(|(_, packet)| receive::came_unordered(packet, stream, ppid, data))
-            });
+            association.drain(&mut unordered);
+            if self.ask_for_sack(index) {
+                continue;
+            }
+            let Some(association) = self.associations.get_mut(index) else { return };
             let Some(sctp) = &mut association.sctp else { break };
             // dcSCTP forgets what no packet has carried yet when it is told to end in order, so it is told later.
             let may_end = association.close_until.is_some() && association.outbound.len() == 0;
@@ -246,7 +259,6 @@ impl Engine {
             }
             sctp.shutdown();
         }
-        self.update_window(index);
         self.settle(index);
     }
 
@@ -306,10 +318,11 @@ impl Engine {
         let id = self.id_of(index);
         let association = &mut self.associations[index];
         let Some(sctp) = &association.sctp else { return };
-        let tag = sctp.tag();
+        let (tag, streams) = (sctp.tag(), sctp.outgoing_streams());
         if association.is_up {
             return;
         }
+        association.limit_streams(streams.unwrap_or(self.settings.max_streams));
         (association.is_up, association.connecting, association.local_tag) = (true, None, tag);
         association.liveness = Some(tcp_mapping::Liveness::new(association.options.heartbeat, now));
         association.events.push_back(Event::Up(Peer {
@@ -329,7 +342,7 @@ impl Engine {
         }
     }
 
-    fn send_packet(&mut self, index: usize, bytes: Vec<u8>, arrival: Option<&Arrival>, now: Time) {
+    fn send_packet(&mut self, index: usize, mut bytes: Vec<u8>, arrival: Option<&Arrival>, now: Time) {
         let Some(packet) = Packet::own(&bytes) else { return };
         let (first, header) = (packet.first(), packet.header());
         let association = &mut self.associations[index];
@@ -349,12 +362,7 @@ impl Engine {
                 return;
             }
             kind::COOKIE_ECHO | kind::COOKIE_ACK => association.peer_tag = header.tag,
-            kind::SACK => {
-                if let Some([t3, t2, t1, t0, w3, w2, w1, w0]) = first.value.first_chunk() {
-                    let (tsn, window) = ([*t3, *t2, *t1, *t0], [*w3, *w2, *w1, *w0]);
-                    association.last_sack = Some((u32::from_be_bytes(tsn), u32::from_be_bytes(window)));
-                }
-            }
+            kind::SACK => self.tell_window(index, &mut bytes),
             _ => {}
         }
         self.transmit(index, bytes);
@@ -386,26 +394,26 @@ impl Engine {
         self.transmits.push(Transmit { port: arrival.port, to: arrival.from, from: arrival.to, packet });
     }
 
-    /// Tells a peer that was told of a small window that there is room again: dcSCTP would let it find out.
-    fn update_window(&mut self, index: usize) {
-        let association = &mut self.associations[index];
-        let (Some(sctp), Some((tsn, window))) = (&association.sctp, association.last_sack) else { return };
-        let room = self.settings.receive_window / 10 * 9;
-        if window >= room / 4 || sctp.messages_waiting() > 0 || association.peer_tag == 0 {
-            return;
-        }
-        association.last_sack = Some((tsn, room));
-        let header = association.header();
-        self.transmit(
-            index,
-            packet::single(header, kind::SACK, 0, &[&tsn.to_be_bytes(), &room.to_be_bytes(), &[0; 4]]),
-        );
-    }
-
     /// The association is gone, for this reason.
     fn lose(&mut self, index: usize, reason: LostReason) {
         self.forget(index);
         self.associations[index].lose(reason);
+    }
+
+    /// Ends an association for this reason, and tells the peer that it is over.
+    fn give_up(&mut self, index: usize, reason: LostReason) {
+        let Some(sctp) = &mut self.associations[index].sctp else { return };
+        sctp.abort();
+        let mut packets = Vec::new();
+        while let Some(event) = sctp.poll_event() {
+            if let dcsctp::api::SocketEvent::SendPacket(packet) = event
+                && Packet::own(&packet).is_some_and(|packet| packet.find(kind::ABORT).is_some())
+            {
+                packets.push(packet);
+            }
+        }
+        packets.into_iter().for_each(|packet| self.transmit(index, packet));
+        self.lose(index, reason);
     }
 
     /// dcSCTP failed.
@@ -416,6 +424,13 @@ impl Engine {
         self.settle(index);
     }
 
+    /// Packets of this path are an association's no longer, if they were.
+    fn forget_path(&mut self, path: &Path, index: usize) {
+        if self.by_path.get(path) == Some(&index) {
+            self.by_path.remove(path);
+        }
+    }
+
     /// No packet finds it any more.
     fn forget(&mut self, index: usize) {
         let association = &self.associations[index];
@@ -423,13 +438,12 @@ impl Engine {
         let candidates = association.connecting.iter().flat_map(|connecting| &connecting.candidates);
         let paths: SmallVec<[Path; 4]> =
             candidates.map(|(port, peer)| of(*port, *peer)).chain([association.path]).collect();
+        let tag = association.local_tag;
         for path in paths {
-            if self.by_path.get(&path) == Some(&index) {
-                self.by_path.remove(&path);
-            }
+            self.forget_path(&path, index);
         }
-        if self.by_tag.get(&association.local_tag) == Some(&index) {
-            self.by_tag.remove(&association.local_tag);
+        if self.by_tag.get(&tag) == Some(&index) {
+            self.by_tag.remove(&tag);
         }
     }
 }

@@ -95,7 +95,8 @@ pub(super) struct InitFields {
     pub(super) tag: u32,
     window: u32,
     outbound: u16,
-    inbound: u16,
+    /// Streams on which the sender takes messages.
+    pub(super) inbound: u16,
 }
 
 impl InitFields {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the owner of an association asks.
 
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::task::Waker;
 use std::time::Duration;
@@ -90,20 +91,26 @@ impl Engine {
             len if association.outbound.bytes() + len > most => {
                 return Err(SendError::Full(association.outbound.bytes()));
             }
-            _ if stream >= streams => return Err(tcp_mapping::SendError::FieldNotCarried.into()),
+            _ if stream >= association.streams.unwrap_or(streams) => {
+                return Err(tcp_mapping::SendError::FieldNotCarried.into());
+            }
             _ => {}
         }
         association.outbound.push(Some(token), (stream, ppid, unordered), lifetime, data.into());
         Ok(())
     }
 
-    /// Queues a message, in order on stream 0, of whose fate nobody waits to hear. `false` if it would have to wait for long.
+    /// Bytes of answers that a peer may still get: one that does not read them gets no more.
+    pub fn room_for_answers(&self, id: Id) -> usize {
+        self.get(id).map_or(0, |association| MOST_ANSWERS.saturating_sub(association.outbound.bytes()))
+    }
+
+    /// Queues a message, in order on stream 0, of whose fate nobody waits to hear. It is not asked whether there is
+    /// [room](Self::room_for_answers). `false` if the association is over, or ending.
     pub fn answer(&mut self, id: Id, ppid: u32, data: &[u8]) -> bool {
         let Some(association) = self.get_mut(id) else { return false };
-        let may = association.sctp.is_some()
-            && association.close_until.is_none()
-            && (1..=MAX_PAYLOAD).contains(&data.len())
-            && association.outbound.bytes() < MOST_ANSWERS;
+        let may =
+            association.sctp.is_some() && association.close_until.is_none() && (1..=MAX_PAYLOAD).contains(&data.len());
         if may {
             association.outbound.push(None, (0, ppid, false), None, data.to_vec());
         }
@@ -206,8 +213,18 @@ impl Engine {
     /// Its owner is gone; what is not over is aborted.
     pub fn release(&mut self, id: Id, now: Time) {
         self.abort(id, now);
-        if self.get(id).is_some() {
-            self.associations.remove(id.index);
+        if self.get(id).is_none() {
+            return;
+        }
+        let association = self.associations.remove(id.index);
+        // Its peer may have another UDP port by now, and has the same address.
+        if let Entry::Occupied(mut of) = self.hosts.entry(association.path.peer.ip())
+            && association.is_counted
+        {
+            *of.get_mut() -= 1;
+            if *of.get() == 0 {
+                of.remove();
+            }
         }
     }
 

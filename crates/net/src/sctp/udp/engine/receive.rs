@@ -4,9 +4,11 @@
 use std::net::IpAddr;
 
 use machine::Time;
+use machine::association::LostReason;
 
+use super::admit::Contents;
 use super::{Arrival, Engine, Packet, Path, T_BIT, kind};
-use crate::sctp::udp::packet::{Chunk, NoPacket};
+use crate::sctp::udp::packet::NoPacket;
 
 impl Engine {
     /// Takes a datagram.
@@ -29,6 +31,7 @@ impl Engine {
         let known = self.by_path.get(&path).copied();
         match known.or_else(|| self.moved(&path, &packet)) {
             Some(index) => self.received(index, arrival, &packet, now),
+            None if self.is_of_another_address(&path, &packet) => self.counters.other_address += 1,
             None => self.out_of_the_blue(path, arrival, &packet, now),
         }
     }
@@ -52,9 +55,19 @@ impl Engine {
         //# stored as the encapsulation port for the destination address the SCTP
         //# packet is received from (see Section 5.1).
         association.path = *path;
-        self.by_path.remove(&old);
+        self.forget_path(&old, index);
         self.by_path.insert(*path, index);
         Some(index)
+    }
+
+    /// Whether a packet comes from the peer of an association, but from an address of its which is not used here. An ABORT in
+    /// answer would end what is well.
+    fn is_of_another_address(&self, path: &Path, packet: &Packet<'_>) -> bool {
+        let Some(index) = self.by_tag.get(&packet.header().tag) else { return false };
+        let known = self.associations[*index].path;
+        known.peer.ip() != path.peer.ip()
+            && (known.peer_port, known.local_port) == (path.peer_port, path.local_port)
+            && packet.chunks().all(|chunk| !matches!(chunk.kind, kind::INIT_ACK | kind::COOKIE_ECHO))
     }
 
     fn received(&mut self, index: usize, arrival: &Arrival, packet: &Packet<'_>, now: Time) {
@@ -101,57 +114,42 @@ impl Engine {
             _ if packet.find(kind::ABORT).is_some() && self.waits_for_init_ack(index) => {
                 self.refused(index, (arrival.port, arrival.from), now);
             }
-            _ => match packet.find(kind::RE_CONFIG).map(|_| packet.without(kind::RE_CONFIG)) {
-                None => self.feed(index, packet.bytes(), packet, arrival, now),
-                Some(Some(rest)) => self.feed(index, &rest, packet, arrival, now),
-                Some(None) => {}
-            },
+            _ => self.feed(index, packet, arrival, now),
         }
     }
 
-    /// Hands dcSCTP `bytes`, which are `packet` or what it holds.
-    pub(super) fn feed(&mut self, index: usize, bytes: &[u8], packet: &Packet<'_>, arrival: &Arrival, now: Time) {
+    /// Hands dcSCTP what it may have of a packet.
+    pub(super) fn feed(&mut self, index: usize, packet: &Packet<'_>, arrival: &Arrival, now: Time) {
         let association = &mut self.associations[index];
         let Some(sctp) = &mut association.sctp else { return };
-        let mut has_data = false;
-        for chunk in packet.chunks().filter(|chunk| chunk.kind == kind::DATA) {
-            has_data = true;
-            // Each stream takes memory at dcSCTP.
-            if stream(&chunk).is_none_or(|stream| stream >= self.settings.max_streams) {
-                return self.counters.malformed += 1;
-            }
-        }
-        // The window closes by bytes. A peer that sends very small messages to somebody who takes none must wait too.
-        if has_data && sctp.messages_waiting() >= MOST_WAITING {
-            return self.counters.not_taken += 1;
+        let Some(contents) = Contents::of(packet, self.settings.max_streams, association.window.acknowledged()) else {
+            return self.counters.malformed += 1;
+        };
+        let mut with_data = true;
+        if contents.has_data {
+            let Contents { small, is_next, .. } = contents;
+            let Some(may) = association.window.admits(small, is_next, sctp.messages_waiting()) else {
+                self.give_up(index, LostReason::Protocol("more pieces of messages than anybody sends".to_owned()));
+                return self.settle(index);
+            };
+            with_data = may;
+            self.counters.not_taken += u64::from(!may);
         }
         if sctp.advance(now).is_err() {
             return self.broken(index);
         }
         // What has come is handed up even if this packet is the end.
-        if packet.chunks().any(|chunk| ENDS.contains(&chunk.kind)) {
-            association.drain(true, |_, _, _| false);
+        if contents.may_end {
+            association.drain_all(self.settings.receive_window);
         }
         let Some(sctp) = &mut self.associations[index].sctp else { return };
-        if sctp.input(bytes).is_err() {
+        if let Some(bytes) = contents.admit(packet, with_data).bytes(packet)
+            && sctp.input(bytes).is_err()
+        {
             return self.broken(index);
         }
         self.pump(index, Some((arrival, packet)), now);
     }
-}
-
-/// Whether a message that was completed by `packet` was sent unordered. dcSCTP does not tell.
-pub(super) fn came_unordered(packet: &Packet<'_>, of: u16, ppid: u32, message: &[u8]) -> bool {
-    packet.chunks().filter(|chunk| chunk.kind == kind::DATA && chunk.flags & U_BIT != 0).any(|chunk| {
-        let payload = chunk.value.get(DATA_FIXED..).unwrap_or_default();
-        stream(&chunk) == Some(of)
-            && chunk.value.get(8..12) == Some(&ppid.to_be_bytes()[..])
-            && (message.ends_with(payload) || message.windows(payload.len().max(1)).any(|part| part == payload))
-    })
-}
-
-fn stream(chunk: &Chunk<'_>) -> Option<u16> {
-    chunk.value.get(4..6).map(|stream| u16::from_be_bytes([stream[0], stream[1]]))
 }
 
 //= https://www.rfc-editor.org/rfc/rfc9260#section-8.4
@@ -164,15 +162,3 @@ fn is_unicast(arrival: &Arrival) -> bool {
     };
     is_one(arrival.from.ip()) && arrival.from.port() != 0 && arrival.to.is_none_or(is_one)
 }
-
-/// Chunks with which dcSCTP forgets an association, and what of it was not taken.
-const ENDS: [u8; 4] = [kind::ABORT, kind::SHUTDOWN_ACK, kind::SHUTDOWN_COMPLETE, kind::COOKIE_ECHO];
-
-/// The U bit of DATA.
-const U_BIT: u8 = 4;
-
-/// Fixed fields of DATA: TSN, stream, stream sequence number, PPID.
-const DATA_FIXED: usize = 12;
-
-/// Messages that wait at dcSCTP because nobody takes those before them. It counts their bytes for each chunk that comes.
-const MOST_WAITING: usize = 1024;

@@ -75,16 +75,8 @@ impl Engine {
                 self.ask(index, now);
             }
             Verdict::Dead(_) => {
-                let Some(sctp) = &mut association.sctp else { return };
-                sctp.abort();
-                while let Some(event) = sctp.poll_event() {
-                    if let dcsctp::api::SocketEvent::SendPacket(packet) = event {
-                        self.transmit(index, packet);
-                        break;
-                    }
-                }
-                let is_closing = self.associations[index].close_until.is_some();
-                self.lose(index, if is_closing { LostReason::Closed } else { LostReason::HeartbeatMissed });
+                let is_closing = association.close_until.is_some();
+                self.give_up(index, if is_closing { LostReason::Closed } else { LostReason::HeartbeatMissed });
             }
         }
     }

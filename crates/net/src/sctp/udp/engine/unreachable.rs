@@ -44,7 +44,7 @@ impl Engine {
             None if peer_had_closed => LostReason::PeerClosed,
             None => LostReason::Reset,
         };
-        self.associations[index].drain(true, |_, _, _| false);
+        self.associations[index].drain_all(self.settings.receive_window);
         self.lose(index, reason);
         self.settle(index);
     }

@@ -375,6 +375,26 @@ fn there_is_a_most_of_associations_and_the_peer_is_told() {
 }
 
 #[test]
+fn one_host_does_not_take_all_there_are() {
+    let settings = Settings { max_associations_per_host: 2, ..Settings::default() };
+    let mut pair = Pair::with(settings, Options::default());
+    for _ in 0..3 {
+        pair.begin(Options::default());
+        pair.pass(Duration::from_millis(100), |_, _| true);
+    }
+    assert_eq!(pair.client.events.last(), Some(&Event::Lost(LostReason::Refused)));
+    assert_eq!((pair.server.engine.len(), pair.server.engine.counters().refused), (2, 1));
+    pair.client.address = "192.0.2.99:40000".parse().unwrap();
+    pair.begin(Options::default());
+    pair.pass(Duration::from_millis(100), |_, _| true);
+    assert_eq!(pair.server.engine.len(), 3, "another host");
+    pair.server.engine.unlisten(pair.listener, pair.now);
+    let first = pair.server.id();
+    pair.server.engine.release(first, pair.now);
+    assert!(pair.server.engine.is_empty() && pair.server.engine.hosts.is_empty());
+}
+
+#[test]
 fn data_on_a_stream_that_was_not_offered_is_dropped() {
     let mut pair = Pair::with(Settings { max_streams: 10, ..Settings::default() }, Options::default());
     pair.connect();
@@ -415,4 +435,18 @@ fn a_stream_reset_is_not_for_us() {
     let packet = pair.forged(Side::ToServer, tag, kind::RE_CONFIG, 0, &response);
     pair.deliver(Side::ToServer, &packet);
     assert_eq!(pair.server.lost(), None);
+}
+
+#[test]
+fn a_packet_from_another_address_of_the_peers_is_left_alone() {
+    let mut pair = Pair::connected();
+    pair.client.send(1, &b"by another way"[..]).unwrap();
+    let packet = pair.take(kind::DATA);
+    let from = "192.0.2.77:40000".parse().unwrap();
+    let arrival = Arrival { port: PORT, from, to: Some(pair.server.address.ip()) };
+    pair.server.engine.receive(&arrival, &packet, pair.now);
+    assert!(nothing_was_sent(&mut pair.server), "an ABORT would end what is well");
+    assert_eq!(pair.server.engine.counters().other_address, 1);
+    pair.pass(Duration::from_secs(2), |_, _| true);
+    assert_eq!(pair.client.fates(), (vec![1], vec![]));
 }

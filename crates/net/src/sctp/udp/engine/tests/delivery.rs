@@ -193,3 +193,55 @@ fn a_message_with_a_lifetime_is_given_up_and_the_others_are_not() {
     assert_eq!(pair.client.fates(), (vec![1, 3], vec![2]));
     assert_eq!(pair.server.messages(), [&b"first"[..], b"last"]);
 }
+
+#[test]
+fn an_ordered_message_is_not_called_unordered_for_ending_like_another() {
+    let mut pair = Pair::connected();
+    pair.client.send_on(0, false, 1, &b"ab"[..]).unwrap();
+    pair.client.send_on(0, true, 2, &b"b"[..]).unwrap();
+    pair.run();
+    let mut kept: Vec<_> = pair
+        .server
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Message { unordered, data, .. } => Some((data.to_vec(), *unordered)),
+            _ => None,
+        })
+        .collect();
+    kept.sort_unstable();
+    assert_eq!(kept, [(b"ab".to_vec(), false), (b"b".to_vec(), true)]);
+}
+
+#[test]
+fn messages_on_streams_that_the_peer_does_not_take_are_undelivered() {
+    let mut pair = Pair::new();
+    let few = Settings { max_streams: 10, ..Settings::default() };
+    pair.server = Host::new("192.0.2.2:9899", 2, few);
+    pair.listener = pair.server.engine.listen(&[PORT], SERVER_PORT, Options::default()).unwrap();
+    pair.begin(Options::default());
+    pair.client.send_on(10, false, 1, &b"nobody hears it"[..]).unwrap();
+    pair.client.send_on(9, false, 2, &b"heard"[..]).unwrap();
+    pair.run();
+    assert_eq!(pair.client.fates(), (vec![2], vec![1]));
+    assert!(matches!(pair.client.send_on(10, false, 3, &b"x"[..]), Err(SendError::Refused(_))));
+    // The other way round it is the client that takes few.
+    let mut pair = Pair::new();
+    pair.client = Host::new("192.0.2.1:40000", 1, few);
+    pair.begin(Options::default());
+    pair.run();
+    assert!(matches!(pair.server.send_on(10, false, 3, &b"x"[..]), Err(SendError::Refused(_))));
+}
+
+#[test]
+fn there_is_an_end_to_the_answers_that_nobody_reads() {
+    let mut pair = Pair::connected();
+    let id = pair.server.id();
+    assert_eq!(pair.server.engine.room_for_answers(id), 256 << 10);
+    for _ in 0..5 {
+        assert!(pair.server.engine.answer(id, 11, &[0; 60 << 10]), "it was asked before");
+    }
+    assert_eq!(pair.server.engine.room_for_answers(id), 0);
+    pair.pass(Duration::from_secs(2), |_, _| true);
+    assert_eq!((pair.server.engine.room_for_answers(id), pair.client.messages().len()), (256 << 10, 5));
+}

@@ -4,6 +4,7 @@
 mod bad_input;
 mod delivery;
 mod handshake;
+mod window;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
