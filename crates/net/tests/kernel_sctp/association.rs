@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One association: what is sent arrives, and every end is told.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use machine::association::{Event, LostReason, Mapping, Protocol, Token};
+use machine::association::{Event, Heartbeat, LostReason, Mapping, Protocol, Token};
 
 use crate::common::{accepted, message, next, options, pair, send, up, with_kernel_sctp};
 
@@ -38,7 +40,7 @@ fn a_message_keeps_its_stream_its_ppid_and_its_length() {
 
 /// Lets it do what it does for as long as it takes the other to be told.
 async fn idle(association: &mut net::Association) {
-    let waited = tokio::time::timeout(std::time::Duration::from_millis(500), next(association)).await;
+    let waited = tokio::time::timeout(Duration::from_millis(500), next(association)).await;
     assert!(waited.is_err(), "{waited:?}");
 }
 
@@ -157,6 +159,49 @@ fn a_sender_that_never_pauses_hears_what_was_delivered() {
             () = server => {}
         }
     });
+}
+
+#[test]
+fn the_next_message_wakes_whoever_has_read_all_there_was() {
+    with_kernel_sctp(async |transports| {
+        let (mut client, mut server, _listener) = pair(&transports, LOOPBACK).await;
+        // The clock does not wake it.
+        let hour = Duration::from_secs(3600);
+        server.set_heartbeat(Heartbeat { interval: hour, dead_after: hour });
+        let (read, mut reads) = tokio::sync::mpsc::unbounded_channel();
+        // A task of its own, which is woken by nothing else.
+        let server = tokio::spawn(async move {
+            loop {
+                message(&mut server).await;
+                read.send(()).expect("somebody counts");
+            }
+        });
+        // Some of them as many as are read at once.
+        for burst in 60..=68 {
+            for count in [burst, 1] {
+                for token in 0..count {
+                    send(&mut client, token, &b"x"[..]);
+                }
+                for _ in 0..count {
+                    tokio::select! {
+                        event = drive(&mut client) => unreachable!("{event:?}"),
+                        read = reads.recv() => read.expect("it goes on for ever"),
+                    }
+                }
+            }
+        }
+        server.abort();
+    });
+}
+
+/// Lets it do what it does for ever.
+async fn drive(association: &mut net::Association) -> Event {
+    loop {
+        match next(association).await {
+            Event::Delivered(_) => {}
+            other => return other,
+        }
+    }
 }
 
 #[test]

@@ -197,7 +197,8 @@ impl KernelAssociation {
                 return Poll::Pending;
             }
             self.poll_write(cx);
-            if self.poll_read(cx).is_ready() {
+            // Writing may have brought news too.
+            if self.poll_read(cx).is_ready() || !self.events.is_empty() {
                 continue;
             }
             ready!(self.poll_timer(cx));
@@ -265,12 +266,19 @@ impl KernelAssociation {
 
     /// Reads what is there. Ready when it was worth a look at the queues.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Source::Socket(socket) = &self.source {
+        while let Source::Socket(socket) = &self.source {
             if self.incoming.untaken_bytes() >= self.options.max_untaken_bytes {
                 // The kernel's receive window closes.
                 return Poll::Pending;
             }
-            ready!(socket.poll_read_ready(cx)).ok();
+            // The only way out with nothing read: the runtime keeps the waker only when it is asked while nothing is ready.
+            if let Err(error) = ready!(socket.poll_read_ready(cx)) {
+                self.finish(reason(&error));
+                return Poll::Ready(());
+            }
+            if self.read_some(Look::WhenReady).is_ready() {
+                return Poll::Ready(());
+            }
         }
         self.read_some(Look::WhenReady)
     }
