@@ -391,8 +391,10 @@ fn with_local(transport: &Transport, local: &[IpAddr]) -> Transport {
     let most = if transport.protocol == Protocol::Sctp { local.len() } else { 1 };
     let mut addresses: SmallVec<[IpAddr; 1]> = SmallVec::new();
     for address in &transport.addresses {
-        let reached = local.iter().filter(|it| address.is_unspecified() && (address.is_ipv6() || it.is_ipv4()));
-        let mut reached = reached.take(most).peekable();
+        let reached = || local.iter().filter(|it| address.is_unspecified() && (address.is_ipv6() || it.is_ipv4()));
+        // An address of loopback is of use to nobody else.
+        let is_near = reached().all(|it| it.is_loopback());
+        let mut reached = reached().filter(|it| is_near || !it.is_loopback()).take(most).peekable();
         match reached.peek() {
             Some(_) => addresses.extend(reached.copied()),
             None => addresses.push(*address),
@@ -416,17 +418,32 @@ mod tests {
 
     #[test]
     fn an_unspecified_address_is_all_that_the_registrar_sees_us_at_on_sctp_and_the_first_on_tcp() {
-        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
         let local = [ip("192.0.2.1"), ip("2001:db8::1"), ip("198.51.100.1")];
-        let at = |protocol, address| {
-            let transport_use = rsp_wire::parameter::TransportUse::DATA_PLUS_CONTROL;
-            let addresses = [ip(address)].into_iter().collect();
-            with_local(&Transport { protocol, port: 7000, transport_use, addresses }, &local).addresses
-        };
+        let at = |protocol, address| reached(protocol, address, &local);
         assert_eq!(at(Protocol::Sctp, "::")[..], local);
         assert_eq!(at(Protocol::Sctp, "0.0.0.0")[..], [local[0], local[2]]);
         assert_eq!(at(Protocol::Tcp, "::")[..], local[..1]);
         assert_eq!(at(Protocol::Sctp, "203.0.113.1")[..], [ip("203.0.113.1")]);
+    }
+
+    #[test]
+    fn an_unspecified_address_is_of_loopback_only_where_there_is_no_other() {
+        let local = ["::1", "127.0.0.1", "192.0.2.1"].map(ip);
+        assert_eq!(reached(Protocol::Sctp, "::", &local)[..], local[2..]);
+        assert_eq!(reached(Protocol::Tcp, "0.0.0.0", &local)[..], local[2..]);
+        assert_eq!(reached(Protocol::Sctp, "::", &local[..2])[..], local[..2]);
+        let local = ["127.0.0.1", "2001:db8::1"].map(ip);
+        assert_eq!(reached(Protocol::Sctp, "0.0.0.0", &local)[..], local[..1]);
+    }
+
+    fn reached(protocol: Protocol, address: &str, local: &[IpAddr]) -> SmallVec<[IpAddr; 1]> {
+        let transport_use = rsp_wire::parameter::TransportUse::DATA_PLUS_CONTROL;
+        let addresses = [ip(address)].into_iter().collect();
+        with_local(&Transport { protocol, port: 7000, transport_use, addresses }, local).addresses
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
     }
 
     #[test]

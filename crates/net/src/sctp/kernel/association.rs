@@ -444,10 +444,12 @@ impl KernelAssociation {
     }
 
     fn up_event(&self, addresses: smallvec::SmallVec<[SocketAddr; 1]>) -> Event {
-        let ours = match &self.source {
+        let mut ours = match &self.source {
             Source::Socket(socket) => socket.get_ref().local_addresses(self.id).unwrap_or_default(),
             _ => Vec::new(),
         };
+        // The kernel has them in the order of its interfaces; the first is the one packets leave from.
+        ours.sort_by_key(|address| *address != self.local);
         Event::Up(Peer {
             addresses,
             local: self.local,
