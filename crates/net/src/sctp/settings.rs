@@ -14,7 +14,8 @@ pub struct KernelSettings {
     pub rto_max: Duration,
     /// Path.Max.Retrans: a path is left at its first time-out and reported unreachable after so many more.
     pub path_max_retrans: u16,
-    /// Association.Max.Retrans: the peer is given up after so many time-outs in a row on all paths.
+    /// Association.Max.Retrans: a peer we connected to is given up after so many time-outs in a row on all paths; one that connected to us, when
+    /// its heartbeat is missed.
     pub association_max_retrans: u16,
     /// HB.interval: how often a path that carries nothing is tried, so that one that has died is known before it is needed. When the
     /// association is silent altogether, its own heartbeat tries them all.

@@ -119,6 +119,9 @@ impl Port for KernelPort {
     fn listen(self: Box<Self>) -> Result<Box<dyn Accept>, BindError> {
         let KernelPort { socket, addresses, options, settings } = *self;
         let listen = || {
+            // Who connected gives up when the kernel does; here the heartbeat of the association alone decides, which is as patient as the layer
+            // above wants.
+            socket.set_association_max_retrans(u16::MAX)?;
             socket.listen(BACKLOG)?;
             socket.register()
         };
