@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use machine::association::{Event, LostReason, PathState, Protocol};
-use net::Association;
+use machine::association::{Event, LostReason, Mapping, PathState, Protocol};
+use net::{Association, Feature, NotAvailable};
 use socket2::{Domain, Socket, Type};
 
 use crate::common::{fast, message, next, options, send, up, with_settings};
@@ -141,6 +141,47 @@ fn a_message_that_waits_longer_than_its_lifetime_is_returned() {
             () = outcomes => {}
             () = server => unreachable!("it goes on for ever"),
         }
+    });
+}
+
+#[test]
+fn a_lifetime_is_refused_where_one_side_knows_of_none() {
+    with_settings(fast(), async |transports| {
+        let hosts = Hosts::new();
+        hosts.set_on_a("sctp/prsctp_enable", "0");
+        let listener =
+            hosts.b(|| transports.bind(Protocol::Sctp, &["10.0.10.2:0".parse().unwrap()], options())).unwrap();
+        let to = listener.local_addrs().to_vec();
+        let mut client = hosts.a(|| transports.connect(Protocol::Sctp, to, options()));
+        let (_, (mut server, _)) = tokio::join!(up(&mut client), hosts.accepted(&listener));
+        let refused = NotAvailable { feature: Feature::Lifetime, mapping: Mapping::Sctp };
+        for association in [&mut client, &mut server] {
+            let (lifetime, token) = (Some(Duration::from_secs(1)), machine::association::Token(7));
+            let data = bytes::Bytes::from_static(b"for a second");
+            let message = net::Message { stream: 0, ppid: 11, unordered: false, lifetime, token, data };
+            assert_eq!(association.send_message(message), Err(refused.into()));
+        }
+    });
+}
+
+#[test]
+fn who_was_connected_to_waits_as_long_as_the_heartbeat_allows_and_not_the_kernel() {
+    with_settings(fast(), async |transports| {
+        let hosts = Hosts::new();
+        let listener =
+            hosts.b(|| transports.bind(Protocol::Sctp, &["10.0.10.2:0".parse().unwrap()], options())).unwrap();
+        let to = listener.local_addr();
+        // One that is patient itself.
+        let client = hosts.a(|| Socket::new(Domain::IPV4, Type::SEQPACKET, Some(132.into()))).unwrap();
+        client.connect(&to.into()).unwrap();
+        let (mut server, _) = hosts.accepted(&listener).await;
+        hosts.cut(to.ip());
+        send(&mut server, 1, &b"after a while"[..]);
+        // Twice what eight retransmissions take.
+        let waited = tokio::time::timeout(Duration::from_secs(4), next(&mut server)).await;
+        assert!(waited.is_err(), "{waited:?}");
+        hosts.heal(to.ip());
+        assert_eq!(next(&mut server).await, Event::Delivered(machine::association::Token(1)));
     });
 }
 

@@ -55,6 +55,8 @@ pub(crate) struct KernelAssociation {
     options: Options,
     settings: KernelSettings,
     outbound_streams: u16,
+    /// Both sides let messages expire (RFC 3758), as far as is known.
+    has_lifetime: bool,
     peer: SocketAddr,
     local: SocketAddr,
     /// Where the association goes that a restarted peer made of this one.
@@ -180,6 +182,7 @@ impl KernelAssociation {
             options,
             settings,
             outbound_streams: 0,
+            has_lifetime: true,
             peer: UNSPECIFIED,
             local: UNSPECIFIED,
             restarts,
@@ -437,6 +440,7 @@ impl KernelAssociation {
         // The first is the one messages go to.
         addresses.sort_by_key(|address| *address != self.peer);
         self.local = local_address(socket, id, self.peer);
+        self.has_lifetime = socket.supports(id, socket::PR_SUPPORTED);
         let packets = socket.packets_received(id).unwrap_or_default();
         self.liveness = Some(Liveness::new(self.options.heartbeat, packets, self.clock.now()));
         let event = self.up_event(addresses.into());
@@ -594,6 +598,9 @@ impl Transport for KernelAssociation {
         let len = message.data.len();
         if self.state == State::Ended || self.closing.is_some() {
             return Err(NotUp.into());
+        }
+        if message.lifetime.is_some() && !self.has_lifetime {
+            return Err(self.lacks(Feature::Lifetime).into());
         }
         match len {
             0 => return Err(Empty.into()),
