@@ -17,7 +17,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Sleep;
 
-use super::incoming::{Arrived, Incoming};
+use super::incoming::{Arrived, BadPiece, Incoming};
 use super::listener::Restarts;
 use super::liveness::{Liveness, Verdict};
 use super::notification::Notification;
@@ -342,6 +342,10 @@ impl KernelAssociation {
 
     fn nothing_to_tell(&mut self) {
         self.outgoing.report_expired(&mut self.events);
+        if self.incoming.is_partial() {
+            // It may well have something to tell, and waits until the message is read.
+            return;
+        }
         if self.outgoing.nothing_to_tell()
             && let Source::Socket(socket) = &self.source
             && let Err(error) = socket.get_ref().ask_if_dry(self.id)
@@ -354,15 +358,19 @@ impl KernelAssociation {
         match item {
             Item::News(news) => self.handle_news(news),
             // After close() nothing more is handed up.
-            Item::Data { .. } if self.closing.is_some() => {}
+            Item::Data { info, more, .. } if self.closing.is_some() => self.incoming.dropped(info, more),
             Item::Data { info, data, more } => match self.incoming.piece(info, data, more) {
                 Ok(None) => {}
                 Ok(Some(Arrived { sequence, info: ReceiveInfo { stream, unordered, ppid, .. }, data })) => {
                     self.events.push_back(Event::Message { sequence, stream, ppid, unordered, data });
                 }
-                Err(_) => {
+                Err(BadPiece::TooLong) => {
                     let what = format!("a message of more than {MAX_PAYLOAD} bytes");
                     self.abort_for(LostReason::Overrun(what));
+                }
+                Err(BadPiece::OfAnother) => {
+                    let what = "a message of pieces that do not belong together";
+                    self.abort_for(LostReason::Protocol(what.to_owned()));
                 }
             },
         }

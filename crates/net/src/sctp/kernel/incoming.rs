@@ -11,8 +11,8 @@ use crate::MAX_PAYLOAD;
 /// One direction of an association.
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
-    /// The beginning of a message whose rest is to come (partial delivery, RFC 6458 §8.1.21).
-    partial: BytesMut,
+    /// The beginning of a message whose rest is to come (partial delivery, RFC 6458 §8.1.21), and what its first piece said of it.
+    partial: Option<(ReceiveInfo, BytesMut)>,
     /// The number of the oldest message that is not taken.
     oldest: u64,
     /// What each message from that one on counts; none when it is taken.
@@ -28,38 +28,56 @@ pub(super) struct Arrived {
     pub(super) data: Bytes,
 }
 
-/// A message longer than any we carry.
+/// Pieces no message is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooLong;
+pub(super) enum BadPiece {
+    /// A message longer than any we carry.
+    TooLong,
+    /// It does not continue the one before it.
+    OfAnother,
+}
 
 impl Incoming {
     /// A message or the next piece of one. The whole message with its last piece.
-    pub(super) fn piece(&mut self, info: ReceiveInfo, data: BytesMut, more: bool) -> Result<Option<Arrived>, TooLong> {
-        if self.partial.len() + data.len() > MAX_PAYLOAD {
-            self.partial = BytesMut::new();
-            return Err(TooLong);
-        }
+    pub(super) fn piece(&mut self, info: ReceiveInfo, data: BytesMut, more: bool) -> Result<Option<Arrived>, BadPiece> {
+        let data = match self.partial.take() {
+            Some((first, _)) if first != info => return Err(BadPiece::OfAnother),
+            Some((_, whole)) if whole.len() + data.len() > MAX_PAYLOAD => return Err(BadPiece::TooLong),
+            Some((_, mut whole)) => {
+                whole.extend_from_slice(&data);
+                whole
+            }
+            None if data.len() > MAX_PAYLOAD => return Err(BadPiece::TooLong),
+            // It must not keep what it was read into, of which it is a part.
+            None if more => BytesMut::from(&data[..]),
+            None => data,
+        };
         if more {
-            self.partial.extend_from_slice(&data);
+            self.partial = Some((info, data));
             return Ok(None);
         }
-        let data = if self.partial.is_empty() {
-            data
-        } else {
-            let mut whole = std::mem::take(&mut self.partial);
-            whole.extend_from_slice(&data);
-            whole
-        };
+        // Nor a short one, as on TCP.
+        let data = if data.len() < COPY_BELOW { Bytes::copy_from_slice(&data) } else { data.freeze() };
         let sequence = self.oldest + self.untaken.len() as u64;
         let counts = data.len() + PER_MESSAGE;
         self.untaken.push_back(counts);
         self.untaken_bytes += counts;
-        Ok(Some(Arrived { sequence, info, data: data.freeze() }))
+        Ok(Some(Arrived { sequence, info, data }))
+    }
+
+    /// A message or piece of one that nobody wants any more.
+    pub(super) fn dropped(&mut self, info: ReceiveInfo, more: bool) {
+        self.partial = more.then(|| (info, BytesMut::new()));
     }
 
     /// The rest of the message will not come.
     pub(super) fn drop_partial(&mut self) {
-        self.partial = BytesMut::new();
+        self.partial = None;
+    }
+
+    /// Inside a message. The kernel puts off all its news until the rest has been read.
+    pub(super) fn is_partial(&self) -> bool {
+        self.partial.is_some()
     }
 
     pub(super) fn taken(&mut self, sequence: u64) {
@@ -82,6 +100,9 @@ impl Incoming {
 
 /// What each message counts beside its data: never nothing.
 const PER_MESSAGE: usize = 16;
+
+/// A shorter message does not keep the memory it was read into.
+const COPY_BELOW: usize = 4 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -116,8 +137,44 @@ mod tests {
         let mut incoming = Incoming::default();
         let piece = BytesMut::zeroed(MAX_PAYLOAD - 1);
         assert_eq!(incoming.piece(info(), piece, true), Ok(None));
-        assert_eq!(incoming.piece(info(), BytesMut::zeroed(2), true), Err(TooLong));
-        assert!(incoming.partial.is_empty());
+        assert_eq!(incoming.piece(info(), BytesMut::zeroed(2), true), Err(BadPiece::TooLong));
+        assert!(!incoming.is_partial());
+    }
+
+    #[test]
+    fn pieces_of_two_messages_do_not_become_one() {
+        for other in [
+            ReceiveInfo { stream: 4, ..info() },
+            ReceiveInfo { ppid: 12, ..info() },
+            ReceiveInfo { unordered: true, ..info() },
+        ] {
+            let mut incoming = Incoming::default();
+            assert_eq!(incoming.piece(info(), (&b"ab"[..]).into(), true), Ok(None));
+            assert_eq!(incoming.piece(other, (&b"cd"[..]).into(), false), Err(BadPiece::OfAnother));
+        }
+    }
+
+    #[test]
+    fn it_is_known_whether_a_message_is_being_read_even_if_nobody_wants_it() {
+        let mut incoming = Incoming::default();
+        assert!(!incoming.is_partial());
+        incoming.piece(info(), (&b"ab"[..]).into(), true).unwrap();
+        assert!(incoming.is_partial());
+        incoming.dropped(info(), true);
+        assert!(incoming.is_partial());
+        incoming.dropped(info(), false);
+        assert!(!incoming.is_partial());
+    }
+
+    #[test]
+    fn a_short_message_does_not_keep_the_memory_it_was_read_into() {
+        let (mut incoming, mut buffer) = (Incoming::default(), BytesMut::with_capacity(64 << 10));
+        buffer.resize(COPY_BELOW, 7);
+        let short = buffer.split_to(COPY_BELOW - 1);
+        let arrived = incoming.piece(info(), short, false).unwrap().unwrap();
+        assert_eq!(arrived.data.len(), COPY_BELOW - 1);
+        buffer.clear();
+        assert!(buffer.try_reclaim(64 << 10), "it is still in use");
     }
 
     #[test]
