@@ -114,15 +114,15 @@ impl KernelAssociation {
         self.state = State::Connecting(self.clock.now() + self.options.connect_timeout / share);
         (self.peer, self.next_addresses, self.skipping) = (first, others, false);
         let settings = self.settings;
-        let open = || {
-            let socket = super::open(&these, settings)?;
+        let open = |these: &[SocketAddr]| {
+            let socket = super::open(these, settings)?;
             if settings.encapsulation_port != 0 {
                 socket.set_remote_encapsulation_port(settings.encapsulation_port)?;
             }
-            socket.connect(&these)?;
+            socket.connect(these)?;
             socket.register()
         };
-        match open() {
+        match socket::or_ipv4(&these, open) {
             Ok(socket) => self.source = Source::Socket(socket),
             Err(error) => self.not_reached(reason(&error)),
         }

@@ -17,7 +17,7 @@ use tokio::time::Sleep;
 
 use super::association::{Item, KernelAssociation};
 use super::notification::Notification;
-use super::socket::Socket;
+use super::socket::{self, Socket};
 use crate::tcp::UNSPECIFIED;
 use crate::transport::{Accept, AddressError, Port, Transport};
 use crate::{BindError, KernelSettings, Options, memory};
@@ -93,18 +93,20 @@ impl KernelPort {
     ) -> Result<Self, BindError> {
         let first = addresses.first().copied().unwrap_or(UNSPECIFIED);
         let take = |reuse| {
-            let socket = super::open(addresses, settings)?;
-            socket.bind(addresses, reuse)?;
-            Ok::<_, io::Error>(socket)
+            socket::or_ipv4(addresses, |these| {
+                let socket = super::open(these, settings)?;
+                socket.bind(these, reuse)?;
+                Ok((socket, these.to_vec()))
+            })
         };
         let bind = || {
             // A registrar that is started again must not wait until the associations of its former life have ended.
-            let socket = match take(false) {
+            let (socket, mut addresses) = match take(false) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => take(true)?,
-                socket => socket?,
+                taken => taken?,
             };
             let port = socket.port()?;
-            let addresses = addresses.iter().map(|address| SocketAddr::new(address.ip(), port)).collect();
+            addresses.iter_mut().for_each(|address| address.set_port(port));
             Ok(KernelPort { socket, addresses, options, settings })
         };
         bind().map_err(|error| BindError::of(first, error))

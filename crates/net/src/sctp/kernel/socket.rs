@@ -4,6 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
@@ -375,14 +376,36 @@ fn receive_info(mut control: &[u8]) -> Option<ReceiveInfo> {
 
 /// `struct sctp_paddrinfo`.
 fn path_info(bytes: &[u8]) -> Option<PathInfo> {
-    let duration = |at| u32_at(bytes, at).map(|ms| Duration::from_millis(ms.into()));
     Some(PathInfo {
         address: layout::address_at(bytes, 4)?,
         active: matches!(i32_at(bytes, 132)?, ACTIVE | POTENTIALLY_FAILED),
         cwnd: u32_at(bytes, 136)?,
-        srtt: duration(140)?,
-        rto: duration(144)?,
+        // RFC 6458 has both in milliseconds; Linux converts the one and forgets the other.
+        srtt: tick() * u32_at(bytes, 140)?,
+        rto: Duration::from_millis(u32_at(bytes, 144)?.into()),
         mtu: u32_at(bytes, 148)?,
+    })
+}
+
+/// Does it with all these addresses or, where the kernel has no IPv6, with the others.
+pub(super) fn or_ipv4<T>(addresses: &[SocketAddr], with: impl Fn(&[SocketAddr]) -> io::Result<T>) -> io::Result<T> {
+    let result = with(addresses);
+    let is_unknown = |error: &io::Error| error.raw_os_error() == Some(libc::EAFNOSUPPORT);
+    if !result.as_ref().is_err_and(is_unknown) {
+        return result;
+    }
+    let others: Vec<_> = addresses.iter().copied().filter(SocketAddr::is_ipv4).collect();
+    if others.is_empty() { result } else { with(&others) }
+}
+
+/// What the kernel counts its timers in ("jiffy"): between 1 and 10 ms.
+fn tick() -> Duration {
+    static TICK: OnceLock<Duration> = OnceLock::new();
+    *TICK.get_or_init(|| {
+        let mut resolution = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the kernel writes one timespec to where there is one.
+        unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &raw mut resolution) };
+        Duration::from_nanos(resolution.tv_nsec as u64)
     })
 }
 
@@ -452,3 +475,26 @@ const HEADER: usize = size_of::<libc::cmsghdr>();
 
 /// Room for the addresses of one peer: a packet of INIT carries some thousand bytes of them.
 const MOST_ADDRESSES: usize = 8 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_is_no_ipv6_the_addresses_of_ipv4_do() {
+        let addresses: Vec<SocketAddr> = ["[2001:db8::1]:7", "192.0.2.1:7"].map(|text| text.parse().unwrap()).into();
+        let open = |these: &[SocketAddr]| match these.iter().any(SocketAddr::is_ipv6) {
+            true => Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT)),
+            false => Ok(these.to_vec()),
+        };
+        assert_eq!(or_ipv4(&addresses, open).unwrap(), addresses[1..]);
+        assert_eq!(or_ipv4(&addresses[..1], open).unwrap_err().raw_os_error(), Some(libc::EAFNOSUPPORT));
+        let refuse = |_: &[SocketAddr]| Err::<(), _>(io::ErrorKind::AddrInUse.into());
+        assert_eq!(or_ipv4(&addresses, refuse).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn the_tick_of_the_kernel_is_known() {
+        assert!((Duration::from_millis(1)..=Duration::from_millis(10)).contains(&tick()), "{:?}", tick());
+    }
+}
