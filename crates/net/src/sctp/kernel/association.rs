@@ -435,6 +435,7 @@ impl KernelAssociation {
             // Nobody listens on this port, so nobody can be spoken to.
             None => abort(socket.get_ref(), association),
         }
+        self.outgoing.restarted();
         self.finish(LostReason::Restarted);
     }
 

@@ -137,6 +137,14 @@ impl Outgoing {
         }
     }
 
+    /// The peer began anew, and the kernel has told what failed of what it had then. What was sent since may have gone to its new life.
+    pub(super) fn restarted(&mut self) {
+        let unsure = self.next.wrapping_sub(self.covered) as usize;
+        for sent in self.sent.iter_mut().rev().take(unsure) {
+            sent.failed = true;
+        }
+    }
+
     /// The association is gone, and the kernel has told what failed. It can no longer be asked what it had given up.
     pub(super) fn end(&mut self, now: Time, events: &mut VecDeque<Event>) {
         self.gave_up(u64::MAX, now);
@@ -238,6 +246,16 @@ mod tests {
             [(0, true), (1, false), (2, true), (3, false), (4, false)]
         );
         assert_eq!(told(|events| out.end(Time::ZERO, events)), []);
+    }
+
+    #[test]
+    fn what_was_sent_since_the_kernel_had_nothing_to_tell_may_have_gone_to_the_next_life_of_the_peer() {
+        let mut out = outgoing(4);
+        send(&mut out, 2);
+        out.nothing_to_tell();
+        send(&mut out, 1);
+        out.restarted();
+        assert_eq!(told(|events| out.end(Time::ZERO, events)), [(0, true), (1, true), (2, false), (3, false)]);
     }
 
     #[test]
