@@ -175,8 +175,8 @@ impl Sent {
 /// Messages handed to the kernel until it has run dry. A round trip is waited for after so many.
 const MOST_SENT: usize = 1024;
 
-/// Bytes likewise.
-const MOST_SENT_BYTES: usize = 1 << 20;
+/// Bytes likewise; well below what the layer above lets wait for its outcome (`max_control_bytes`).
+const MOST_SENT_BYTES: usize = 256 << 10;
 
 #[cfg(test)]
 mod tests {
