@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! SCTP (RFC 9260), from whichever back end there is.
 
-#[cfg(target_os = "linux")]
+// The layout of its structures is that of 64 bits.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod kernel;
 mod settings;
 pub mod udp;
@@ -31,7 +32,7 @@ pub(crate) fn start(settings: TransportSettings) -> (Arc<dyn Sctp>, Option<SctpB
 }
 
 /// The kernel's SCTP, if it has any.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 fn kernel(settings: TransportSettings) -> Option<Arc<dyn Sctp>> {
     match kernel::Kernel::probe(settings.kernel) {
         Ok((kernel, missing)) if missing.is_empty() => {
@@ -50,7 +51,7 @@ fn kernel(settings: TransportSettings) -> Option<Arc<dyn Sctp>> {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 fn kernel(_settings: TransportSettings) -> Option<Arc<dyn Sctp>> {
     None
 }
