@@ -35,12 +35,11 @@ impl<'a> AddressFilter<'a> {
     pub(super) fn owns(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         let mut sources = self.peer.addresses.iter().map(|source| source.ip().to_canonical());
-        sources.any(|source| {
-            source == address
-                || source.is_loopback()
-                    && (address.is_loopback()
-                        || self.local_addresses.iter().any(|local| local.to_canonical() == address))
-        })
+        // One address of loopback among others is only what the peer says.
+        let is_near = sources.len() > 0 && sources.clone().all(|source| source.is_loopback());
+        let mut near = self.local_addresses.iter().map(IpAddr::to_canonical);
+        sources.any(|source| source == address)
+            || is_near && (address.is_loopback() || near.any(|local| local == address))
     }
 
     /// Takes the addresses out of `transport` that are not the peer's. Answers what it was if anything was taken out.
@@ -98,6 +97,16 @@ mod tests {
         assert!(allows("127.0.0.1:5000", "192.0.2.100"));
         assert!(allows("[::1]:5000", "192.0.2.100"));
         assert!(!allows("127.0.0.1:5000", "192.0.2.1"));
+    }
+
+    #[test]
+    fn a_peer_that_only_says_it_is_on_the_registrars_host_too_is_not_believed() {
+        let mut peer = peer("192.0.2.1:5000");
+        peer.addresses.push("127.0.0.1:5000".parse().unwrap());
+        let local = ["192.0.2.100".parse().unwrap()];
+        let filter = AddressFilter::new(&peer, &local, false);
+        assert!(!filter.allows("192.0.2.100".parse().unwrap()));
+        assert!(!filter.allows("127.0.0.2".parse().unwrap()));
     }
 
     #[test]

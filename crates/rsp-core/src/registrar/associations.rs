@@ -11,7 +11,7 @@ use rsp_wire::ServerId;
 use smallvec::SmallVec;
 
 use super::Channel;
-use crate::association::{AssociationId, Peer, Protocol, Token};
+use crate::association::{AssociationId, PathState, Peer, Protocol, Token};
 use crate::handlespace::Slot;
 use crate::rate::Rate;
 
@@ -122,6 +122,16 @@ impl Associations {
 
     pub(super) fn get_mut(&mut self, id: AssociationId) -> Option<&mut Association> {
         self.by_id.get_mut(&id)
+    }
+
+    /// What the peer may register follows where it is (RFC 5061). An address it merely claims to have added counts when it has answered there.
+    pub(super) fn path_changed(&mut self, id: AssociationId, address: SocketAddr, state: PathState) {
+        let Some(Association { state: State::Up(peer), .. }) = self.by_id.get_mut(&id) else { return };
+        match state {
+            PathState::Confirmed if !peer.addresses.contains(&address) => peer.addresses.push(address),
+            PathState::Removed if peer.addresses.len() > 1 => peer.addresses.retain(|it| *it != address),
+            _ => {}
+        }
     }
 
     /// Those the shell accepted.
@@ -274,6 +284,36 @@ mod tests {
                 assert_eq!(Sent::from_token(sent.token()), sent);
             }
         }
+    }
+
+    #[test]
+    fn a_peer_has_the_addresses_where_it_answers_and_always_one() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let (first, second) = (address("192.0.2.1:7000"), address("192.0.2.2:7000"));
+        let peer = Peer {
+            addresses: SmallVec::from_buf([first]),
+            local: address("192.0.2.9:3863"),
+            local_addresses: SmallVec::new(),
+            mapping: crate::association::Mapping::Sctp,
+            own_heartbeat: false,
+            max_message: 65_535,
+            identity: crate::association::PeerIdentity::Anonymous,
+        };
+        let (mut associations, id) = (Associations::default(), AssociationId(1));
+        associations.up(id, Channel::Asap, peer, Time::ZERO);
+        for (changed, state, count) in [
+            (second, PathState::Added, 1),
+            (second, PathState::Confirmed, 2),
+            (second, PathState::Confirmed, 2),
+            (first, PathState::Unreachable, 2),
+            (first, PathState::Removed, 1),
+            (second, PathState::Removed, 1),
+        ] {
+            associations.path_changed(id, changed, state);
+            let peer = associations.get(id).unwrap().peer().unwrap();
+            assert_eq!(peer.addresses.len(), count, "{changed} {state:?}");
+        }
+        assert_eq!(associations.get(id).unwrap().peer().unwrap().addresses[..], [second]);
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Registrar {
                     self.paused(std::time::Duration::ZERO);
                 }
             }
-            association::Event::PathChange { .. } => {}
+            association::Event::PathChange { address, state } => self.associations.path_changed(id, address, state),
             association::Event::Lost(reason) => self.association_lost(id, reason, now),
         }
     }
