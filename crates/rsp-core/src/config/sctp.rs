@@ -16,7 +16,7 @@ pub struct SctpSettings {
     pub rto_max: Duration,
     /// Path.Max.Retrans of kernel SCTP: a path is left at its first time-out and reported unreachable after so many more.
     pub path_max_retrans: u32,
-    /// Association.Max.Retrans of kernel SCTP: a peer is given up after so many time-outs in a row on all paths.
+    /// Association.Max.Retrans of kernel SCTP: a peer we connected to is given up after so many time-outs in a row on all paths.
     pub association_max_retrans: u32,
     /// HB.interval of kernel SCTP: how often a path that carries nothing is tried.
     pub path_heartbeat_interval: Duration,

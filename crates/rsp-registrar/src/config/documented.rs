@@ -176,7 +176,7 @@ fn doc(name: &str) -> &'static str {
             "Path.Max.Retrans: a path is left at its first time-out and reported unreachable after so many more."
         }
         "association_max_retrans" => {
-            "Association.Max.Retrans: a peer is given up after so many time-outs in a row on all paths."
+            "Association.Max.Retrans: a peer we connected to is given up after so many time-outs in a row on all paths."
         }
         "path_heartbeat_interval" => "HB.interval: how often a path that carries nothing is tried.",
         "sack_delay" => "How long our SACKs wait for something to ride on.",
