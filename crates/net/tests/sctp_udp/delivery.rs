@@ -106,7 +106,8 @@ async fn a_peer_that_reads_no_answers_has_its_questions_asked_of_the_owner_and_n
             asked.push(sequence);
         }
     }
-    assert!(!asked.is_empty(), "all {answered} were answered into the void");
+    // The peer's window, what may be out, and what one turn answers.
+    assert!(answered * 8192 < (512 + 256 + 64) << 10, "{answered} were answered into the void");
     for sequence in asked {
         server.taken(sequence);
     }
