@@ -83,13 +83,15 @@ async fn a_peer_that_reads_no_answers_has_its_questions_asked_of_the_owner_and_n
     let mut client = process().connect(Protocol::Sctp, vec![listener.loopback_addr()], few);
     let mut server = accept(&listener).await;
     up(&mut client).await;
-    for number in 0..QUESTIONS {
-        client.send(0, 11, false, Token(number), Bytes::from_static(b"?")).unwrap();
-    }
-    client.flush();
     let mut answered = 0;
     let mut asked = Vec::new();
+    let mut number = 0;
     while answered + asked.len() as u64 != QUESTIONS {
+        if answered + asked.len() as u64 == number {
+            client.send(0, 11, false, Token(number), Bytes::from_static(b"?")).unwrap();
+            client.flush();
+            number += 1;
+        }
         let event = within(std::future::poll_fn(|cx| {
             let mut respond = |_: Time, _: u32, _: &[u8], answer: &mut BytesMut| {
                 answer.resize(8192, 1);
@@ -97,7 +99,7 @@ async fn a_peer_that_reads_no_answers_has_its_questions_asked_of_the_owner_and_n
                 true
             };
             match server.poll_turn(cx, &mut respond) {
-                Poll::Pending if answered + asked.len() as u64 == QUESTIONS => Poll::Ready(None),
+                Poll::Pending if answered + asked.len() as u64 == number => Poll::Ready(None),
                 event => event.map(Some),
             }
         }))
