@@ -20,6 +20,11 @@ pub fn host_addresses() -> io::Result<Vec<IpAddr>> {
     Ok(addresses)
 }
 
+/// Whether this host has an interface of this name now.
+pub fn has_interface(name: &str) -> bool {
+    nix::net::if_::if_nametoindex(name).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,6 +33,7 @@ mod tests {
     fn loopback_is_among_them_and_each_comes_once() {
         let addresses = host_addresses().unwrap();
         assert!(addresses.contains(&IpAddr::from([127, 0, 0, 1])), "{addresses:?}");
+        assert!(has_interface("lo") && !has_interface("no-such-0"));
         assert!(addresses.windows(2).all(|pair| pair[0] < pair[1]));
     }
 }

@@ -27,7 +27,7 @@ pub use association::Association;
 pub use associations::Associations;
 pub use choice::{NoTransport, TransportChoice};
 pub use clock::Clock;
-pub use interfaces::host_addresses;
+pub use interfaces::{has_interface, host_addresses};
 pub use listener::{BindError, Listener, ReservedPort};
 pub use multicast::{Multicast, MulticastChannel, MulticastError, MulticastOptions};
 pub use options::Options;

@@ -31,7 +31,8 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("rsp-registrar: {error:#}");
-                ExitCode::FAILURE
+                let is_mistake = error.downcast_ref::<daemon::config::ConfigError>().is_some();
+                if is_mistake { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
             }
         },
         Err(mistake) => {
@@ -49,7 +50,7 @@ fn act(config: Config, args: &Args) -> anyhow::Result<()> {
         return write!(std::io::stdout(), "{config}").context("cannot print");
     }
     if args.check_config {
-        return Ok(());
+        return Ok(config.check()?);
     }
     serve::run(config, args)
 }

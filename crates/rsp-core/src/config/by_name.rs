@@ -12,6 +12,10 @@ use super::{
 trait Value: Sized {
     fn parse(text: &str) -> Result<Self, String>;
     fn show(&self) -> String;
+    /// No time at all.
+    fn is_no_time(&self) -> bool {
+        false
+    }
 }
 
 macro_rules! by_name {
@@ -23,7 +27,13 @@ macro_rules! by_name {
             /// Says which settings there are, or what values this one takes.
             pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
                 match name {
-                    $(stringify!($name) => self.$name = Value::parse(value).map_err(|e| format!("{name} = {value}: {e}"))?,)*
+                    $(stringify!($name) => {
+                        let parsed = Value::parse(value).map_err(|e| format!("{name} = {value}: {e}"))?;
+                        if Value::is_no_time(&parsed) && TAKES_TIME.contains(&name) {
+                            return Err(format!("{name} = {value}: more than 0 is expected"));
+                        }
+                        self.$name = parsed;
+                    })*
                     _ => {
                         $($(if self.$nested.names().contains(&name) {
                             return self.$nested.set(name, value);
@@ -173,6 +183,10 @@ impl Value for Duration {
             ms => format!("\"{ms}ms\""),
         }
     }
+
+    fn is_no_time(&self) -> bool {
+        self.is_zero()
+    }
 }
 
 macro_rules! numbers {
@@ -235,6 +249,34 @@ impl Value for Winner {
     }
 }
 
+/// What is done again and again after this time, or waited for: at once would be for ever, or never.
+const TAKES_TIME: [&str; 24] = [
+    "keep_alive_interval",
+    "keep_alive_timeout",
+    "connect_timeout",
+    "conflict_probe_timeout",
+    "bad_report_window",
+    "give_up",
+    "server_announce",
+    "distance_step",
+    "peer_heartbeat_cycle",
+    "max_time_last_heard",
+    "max_time_no_response",
+    "mentor_retry",
+    "takeover_expiry",
+    "t1_request",
+    "t2_registration",
+    "t3_deregistration",
+    "t4_reregistration_max",
+    "t5_server_hunt",
+    "t7_outdate",
+    "default_life",
+    "heartbeat_interval",
+    "hello_wait",
+    "retry_interval",
+    "retry_interval_max",
+];
+
 const DURATION: &str = "a duration such as 250ms, 2s or 5m is expected";
 
 #[cfg(test)]
@@ -265,6 +307,8 @@ mod tests {
     fn a_mistake_is_named_with_what_would_be_right() {
         let mut settings = SessionSettings::of(Profile::Standard);
         assert!(settings.set("hello_wiat", "1s").unwrap_err().contains("hello_wait"));
+        assert!(settings.set("hello_wait", "0s").unwrap_err().contains("more than 0"));
+        assert!(settings.set("linger", "0s").is_ok());
         assert!(settings.set("hello_wait", "1").unwrap_err().contains("250ms"));
         assert!(settings.set("hello_wait", "99999999999999999h").is_err());
     }

@@ -73,6 +73,17 @@ impl Config {
         Self::layered(args, variables, file.as_ref())
     }
 
+    /// What can only be wrong on this host.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        match &self.multicast_interface {
+            Some(name) if !net::has_interface(name) => {
+                let what = format!("this host has no interface {name} (`ip link` lists those it has)");
+                Err(ConfigError::Setting { from: MULTICAST_INTERFACE.to_owned(), what })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn layered(
         args: &Args,
         variables: impl Fn(&str) -> Option<String>,

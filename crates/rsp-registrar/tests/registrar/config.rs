@@ -26,6 +26,8 @@ fn a_file_that_is_not_there_and_a_wrong_flag_are_mistakes_of_usage() {
         (&["--config", "/nonexistent/r.toml"][..], "/nonexistent/r.toml"),
         (&["--profile", "quick"], "standard, rfc, rsplib or fast"),
         (&["--set", "give_up=soon"], "250ms"),
+        (&["--set", "keep_alive_interval=0s"], "more than 0"),
+        (&["--check-config", "--multicast-interface", "no-such-0"], "no-such-0"),
         (&["--asap", "localhost"], "localhost"),
         (&["--colour"], "--colour"),
     ];
