@@ -13,7 +13,7 @@ pub(crate) fn generate(what: Generate) -> io::Result<()> {
     let mut command = Args::command();
     let mut text = Vec::new();
     match what {
-        Generate::Man => clap_mangen::Man::new(command).render(&mut text)?,
+        Generate::Man => clap_mangen::Man::new(command).section("8").render(&mut text)?,
         Generate::Bash => clap_complete::generate(Shell::Bash, &mut command, PROGRAM, &mut text),
         Generate::Zsh => clap_complete::generate(Shell::Zsh, &mut command, PROGRAM, &mut text),
         Generate::Fish => clap_complete::generate(Shell::Fish, &mut command, PROGRAM, &mut text),
