@@ -12,13 +12,15 @@ use crate::exit::Exit;
 /// Without them `RSERPOOL_REGISTRARS`, `RSERPOOL_PROFILE` and `/etc/rserpool/client.toml` count.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Access {
-    /// A registrar to ask; may be given several times [default: as configured, or one on this host or one that announces itself]
-    #[arg(long = "registrar", value_name = "HOST[:PORT]")]
+    /// A registrar to ask; several times, or a list with commas, for several [env: RSERPOOL_REGISTRARS] [default: as in client.toml, or one on this
+    /// host or one that announces itself]
+    #[arg(long = "registrar", value_name = "HOST[:PORT]", value_delimiter = ',')]
     registrars: Vec<String>,
-    /// Over what: auto (SCTP, the kernel's or else over UDP, and TCP), sctp (the kernel's), sctp-udp or tcp [default: as configured, or auto]
+    /// Over what: auto (SCTP, the kernel's or else over UDP, and TCP), sctp (the kernel's), sctp-udp or tcp [env: RSERPOOL_TRANSPORT] [default: as in
+    /// client.toml, or auto]
     #[arg(long, value_name = "NAME")]
     transport: Option<Transport>,
-    /// Timers and limits: standard, rfc, rsplib or fast [default: as configured, or standard]
+    /// Timers and limits: standard, rfc, rsplib or fast [env: RSERPOOL_PROFILE] [default: as in client.toml, or standard]
     #[arg(long)]
     profile: Option<Profile>,
 }
@@ -41,17 +43,22 @@ impl Access {
     }
 }
 
-/// Waits for `work`, but not longer than `limit`.
+/// Waits for `work` of this pool user, but not longer than `limit`.
 pub(crate) async fn within<T, E>(
     limit: Duration,
     what: &str,
+    user: &PoolUser,
     work: impl Future<Output = Result<T, E>>,
 ) -> anyhow::Result<T>
 where
     E: Into<anyhow::Error>,
 {
-    match tokio::time::timeout(limit, work).await {
-        Ok(result) => result.map_err(Into::into),
-        Err(_) => Err(anyhow!("{what} took longer than {limit:?}: give a longer --timeout")).context(Exit::Timeout),
+    if let Ok(result) = tokio::time::timeout(limit, work).await {
+        return result.map_err(Into::into);
+    }
+    match user.missing_registrar().await {
+        // More time is no help where nobody answers.
+        Some(error) => Err(error.into()),
+        None => Err(anyhow!("{what} took longer than {limit:?}: give a longer --timeout")).context(Exit::Timeout),
     }
 }

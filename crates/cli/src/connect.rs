@@ -4,7 +4,8 @@
 mod lines;
 pub(crate) mod screen;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -44,7 +45,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let user = args.access.user(&args.pool).await?;
     let what = format!("connecting to pool \"{}\"", args.pool.pool);
-    let session = within(args.timeout, &what, user.session(args.pool.pool.clone()).connect()).await?;
+    let session = within(args.timeout, &what, &user, user.session(args.pool.pool.clone()).connect()).await?;
     let session = Arc::new(session);
     let mut screen = Screen::new(args.output);
     screen.connected(&args.pool.pool, session.pe().as_ref(), session.session_id())?;
@@ -55,8 +56,9 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
 
 async fn talk(session: &Arc<Session>, screen: &mut Screen, linger: Duration) -> anyhow::Result<()> {
     let (sent, outcomes) = mpsc::unbounded_channel();
-    let mut sending = tokio::spawn(send_lines(Arc::clone(session), lines::read(), sent));
-    let mut outcomes = tokio::spawn(await_outcomes(outcomes));
+    let unanswered = Unanswered::default();
+    let mut sending = tokio::spawn(send_lines(Arc::clone(session), lines::read(), sent, unanswered.clone()));
+    let mut outcomes = tokio::spawn(await_outcomes(outcomes, unanswered.clone()));
     let mut is_sending = true;
     let mut answers = 0;
     // Known once every line has its outcome.
@@ -68,7 +70,7 @@ async fn talk(session: &Arc<Session>, screen: &mut Screen, linger: Duration) -> 
             return tally.result();
         }
         tokio::select! {
-            item = session.recv() => match item? {
+            item = session.recv() => match item.map_err(|error| unanswered.told_with(error.into()))? {
                 Some(item) => {
                     answers += usize::from(matches!(item, Item::Data(_)));
                     screen.item(item)?;
@@ -87,8 +89,9 @@ async fn talk(session: &Arc<Session>, screen: &mut Screen, linger: Duration) -> 
             () = tokio::time::sleep_until(quiet_until), if tally.is_some() => {}
             _ = tokio::signal::ctrl_c() => {
                 // Whoever interrupts doesn't want to wait for outcomes.
+                sending.abort();
                 let _ = tokio::time::timeout(BYE, session.close()).await;
-                return Ok(());
+                return unanswered.lines().map_or(Ok(()), |lines| Err(anyhow!(lines)));
             }
         }
     }
@@ -108,13 +111,40 @@ async fn send_lines(
     session: Arc<Session>,
     mut lines: mpsc::Receiver<std::io::Result<Line>>,
     sent: mpsc::UnboundedSender<(u64, rserpool::Sent)>,
+    unanswered: Unanswered,
 ) -> anyhow::Result<()> {
     while let Some(line) = lines.recv().await {
         let Line { number, text } = line.context("cannot read standard input")?;
+        unanswered.lock().insert(number);
         let outcome = session.send(Outgoing::new(text).ack()).await.with_context(|| format!("line {number}"))?;
         let _ = sent.send((number, outcome));
     }
     Ok(())
+}
+
+/// Lines that were sent and of which nothing is known yet.
+#[derive(Debug, Clone, Default)]
+struct Unanswered(Arc<Mutex<BTreeSet<u64>>>);
+
+impl Unanswered {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which, for people, if any.
+    fn lines(&self) -> Option<String> {
+        let lines: Vec<_> = self.lock().iter().map(|number| format!("line {number}")).collect();
+        (!lines.is_empty()).then(|| format!("no answer to {}", lines.join(", ")))
+    }
+
+    /// The end of a session with what it leaves.
+    fn told_with(&self, error: anyhow::Error) -> anyhow::Error {
+        let exit = Exit::of(&error);
+        match self.lines() {
+            Some(lines) => anyhow!("{error:#}; {lines}").context(exit),
+            None => error,
+        }
+    }
 }
 
 /// What became of the lines.
@@ -140,13 +170,16 @@ impl Tally {
     }
 }
 
-async fn await_outcomes(mut sent: mpsc::UnboundedReceiver<(u64, rserpool::Sent)>) -> Tally {
+async fn await_outcomes(mut sent: mpsc::UnboundedReceiver<(u64, rserpool::Sent)>, unanswered: Unanswered) -> Tally {
     let mut tally = Tally::default();
     while let Some((number, outcome)) = sent.recv().await {
         tally.lines += 1;
         match outcome.await {
-            Ok(Outcome::Acknowledged(_)) => {}
-            Ok(Outcome::Delivered(_)) => tally.unacknowledged += 1,
+            Ok(Outcome::Acknowledged(_)) => drop(unanswered.lock().remove(&number)),
+            Ok(Outcome::Delivered(_)) => {
+                unanswered.lock().remove(&number);
+                tally.unacknowledged += 1;
+            }
             Ok(Outcome::Returned(_, reason)) => tally.returned.push(format!("line {number} ({reason})")),
             Err(error) => tally.returned.push(format!("line {number} ({error})")),
         }

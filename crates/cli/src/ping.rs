@@ -49,7 +49,7 @@ type Outstanding = Arc<Mutex<BTreeMap<u64, Instant>>>;
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let user = args.access.user(&args.pool).await?;
     let what = format!("connecting to pool \"{}\"", args.pool.pool);
-    let session = Arc::new(within(args.timeout, &what, user.session(args.pool.pool.clone()).connect()).await?);
+    let session = Arc::new(within(args.timeout, &what, &user, user.session(args.pool.pool.clone()).connect()).await?);
     let mut screen = Screen::new(args.output);
     screen.connected(&args.pool.pool, session.pe().as_ref(), session.session_id())?;
     let outstanding = Outstanding::default();

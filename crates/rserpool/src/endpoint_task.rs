@@ -50,6 +50,8 @@ pub(crate) enum Ask {
         pool: PoolHandle,
         pe_id: PeId,
     },
+    /// Why there is no home registrar; nothing if there is one.
+    Missing(tokio::sync::oneshot::Sender<Option<ResolveError>>),
     /// `news` hears what becomes of the registration.
     Register {
         register: Register,
@@ -190,6 +192,7 @@ impl Task {
                 self.watches.entry(pool.clone()).or_default().push(news);
                 self.command(Command::Watch { pool });
             }
+            Ask::Missing(asker) => drop(asker.send(self.machine.missing_home())),
             Ask::Report { pool, pe_id } => self.command(Command::Report { pool, pe_id }),
             Ask::Register { register, news } => {
                 self.registrations.insert(register.registration, news);

@@ -285,6 +285,8 @@ pub enum Notice {
     Drain,
     /// The session is leaving this server; an [`Item::Failover`] follows when it has found another.
     Leaving(PeId, Cause),
+    /// No server of the pool could be reached; it is tried again until `give_up`.
+    NoServer,
     /// A path to the server changed, at the end with this address; the session goes on over the others.
     Path(SocketAddr, PathState),
     /// A message came back and nobody was waiting for its outcome.

@@ -335,6 +335,13 @@ impl PoolElement {
         *self.home.borrow()
     }
 
+    /// Waits until another registrar than `known` has it registered; `None` if it is over. Cancel-safe.
+    pub async fn home_other_than(&self, known: Option<SocketAddr>) -> Option<SocketAddr> {
+        let mut home = self.home.clone();
+        let now = home.wait_for(|now| *now != known).await.ok()?;
+        *now
+    }
+
     /// Sessions open now.
     pub fn sessions(&self) -> usize {
         self.sessions.len()

@@ -313,6 +313,13 @@ impl PoolUser {
         Ok(describe(&resolution.pool, resolution.stale))
     }
 
+    /// That no registrar answers now, and whom we have tried; nothing while there is a home registrar.
+    pub async fn missing_registrar(&self) -> Option<Error> {
+        let (asker, answer) = oneshot::channel();
+        self.0.endpoint.ask(Ask::Missing(asker));
+        answer.await.ok().flatten().map(Error::resolve)
+    }
+
     /// Hears of every change of a pool until the watch is dropped.
     pub fn watch(&self, pool: impl Into<PoolHandle>) -> PoolWatch {
         let (news, watch) = mpsc::unbounded_channel();

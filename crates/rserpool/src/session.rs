@@ -595,6 +595,9 @@ impl Task {
             self.shared.lock().target = None;
             let _ = self.items.send(Inbound::Notice(Notice::Leaving(*from, *cause)));
         }
+        if let SessionEvent::NoServerYet = event {
+            let _ = self.items.send(Inbound::Notice(Notice::NoServer));
+        }
         if let SessionEvent::PathChange { address, state } = event {
             let _ = self.items.send(Inbound::Notice(Notice::Path(*address, *state)));
         }

@@ -13,12 +13,14 @@ pub(crate) struct Screen {
     output: Output,
     colour: bool,
     pe: Option<PeId>,
+    /// That there is no server is told once.
+    without_server: bool,
 }
 
 impl Screen {
     pub(crate) fn new(output: Output) -> Self {
         let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Screen { output, colour, pe: None }
+        Screen { output, colour, pe: None, without_server: false }
     }
 
     pub(crate) fn connected(&mut self, pool: &PoolHandle, pe: Option<&PeHandle>, session: u64) -> anyhow::Result<()> {
@@ -37,6 +39,7 @@ impl Screen {
             Item::Data(answer) => self.answer(&answer),
             Item::Failover(failover) => {
                 self.pe = Some(failover.to.id);
+                self.without_server = false;
                 let (from, to, cause) = (failover.from, failover.to.id, failover.cause);
                 let address = address(&failover.to);
                 let cookie = failover.cookie_sent;
@@ -56,6 +59,9 @@ impl Screen {
                     &format!("the path to {path} is {what}; the session goes on"),
                     || json!({"event": "path", "address": path.to_string(), "state": what}),
                 )
+            }
+            Item::Notice(Notice::NoServer) if !std::mem::replace(&mut self.without_server, true) => {
+                self.note("31", "no server of the pool can be reached; trying again", || json!({"event": "no_server"}))
             }
             // Its outcome tells.
             _ => Ok(()),

@@ -25,6 +25,13 @@ impl Events {
         );
     }
 
+    pub(super) fn rehomed(self, pe: &PeHandle, home: SocketAddr) {
+        self.say(
+            || json!({"event": "rehomed", "pool": pe.pool.to_string(), "pe": pe.id.to_string(), "home": home.to_string()}),
+            || format!("PE {} of pool {} is now registered at {home}", pe.id, pe.pool),
+        );
+    }
+
     pub(super) fn session_opened(self, session: &PeSession) {
         let peer = session.peer_addr().to_string();
         self.say(|| json!({"event": "session_opened", "peer": peer}), || format!("session from {peer}"));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `rsp pe run`: a pool element with a built-in service.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,7 +85,9 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
         // Registering undoes itself.
         _ = term.recv() => bail!("terminated before it had joined the pool"),
     };
-    events.registered(pe.handle(), pe.home_registrar());
+    let home = pe.home_registrar();
+    events.registered(pe.handle(), home);
+    let following = tokio::spawn(follow_home(Arc::clone(&pe), home, events));
 
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (service, work) = (args.service, Work(args.service_time));
@@ -111,8 +114,17 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
         Ok(())
     })
     .await?;
+    following.abort();
     events.left();
     Ok(())
+}
+
+/// Says when another registrar has become its home.
+async fn follow_home(pe: Arc<PoolElement>, mut home: Option<SocketAddr>, events: Events) {
+    while let Some(now) = pe.home_other_than(home).await {
+        events.rehomed(pe.handle(), now);
+        home = Some(now);
+    }
 }
 
 fn policy(args: &Args) -> anyhow::Result<Policy> {

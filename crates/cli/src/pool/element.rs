@@ -20,8 +20,8 @@ pub(super) fn row(element: &PoolElement) -> [String; 5] {
 
 /// One line.
 pub(super) fn line(element: &PoolElement) -> String {
-    let PoolElement { id, user_transport, policy, home, .. } = element;
-    format!("{id}  {user_transport}  {policy}  home {home}")
+    let PoolElement { id, user_transport, policy, .. } = element;
+    format!("{id}  {user_transport}  {policy}")
 }
 
 /// One object, in the words of docs/admin-http.md.
@@ -93,6 +93,6 @@ mod tests {
             "transport": {"protocol": "tcp", "use": "data+control", "port": 7000, "addresses": ["127.0.0.1"]},
         });
         assert_eq!(json(&element), expected);
-        assert_eq!(line(&element), "0x00001234  TCP 127.0.0.1:7000 data+control  LU load=1.000  home 0x00000001");
+        assert_eq!(line(&element), "0x00001234  TCP 127.0.0.1:7000 data+control  LU load=1.000");
     }
 }

@@ -34,10 +34,10 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let user = args.access.user(&args.pool).await?;
     let what = format!("asking for pool \"{}\"", args.pool.pool);
     let pool = match args.wait {
-        None => within(args.timeout, &what, user.resolve_fresh(args.pool.pool.clone(), Items::All)).await?,
+        None => within(args.timeout, &what, &user, user.resolve_fresh(args.pool.pool.clone(), Items::All)).await?,
         Some(wanted) => {
             let what = format!("waiting for {wanted} elements in pool \"{}\"", args.pool.pool);
-            within(args.timeout, &what, wait_for(&user, &args.pool, wanted)).await?
+            within(args.timeout, &what, &user, wait_for(&user, &args.pool, wanted)).await?
         }
     };
     match args.output {

@@ -29,6 +29,22 @@ fn lines_go_on_when_the_serving_element_is_killed() {
 }
 
 #[test]
+fn that_no_server_is_left_is_told_at_once_and_the_lines_without_answer_at_the_end() {
+    let registrar = registrar();
+    let mut pe = Pe::start(&registrar, "echo", &["--", "echo"]);
+    let mut terminal = Process::spawn(rsp_at(&registrar, &["connect", "echo", "-o", "json"]));
+    terminal.write("one\n");
+    assert_eq!(event(&terminal, "answer")["text"], "one");
+    pe.process.kill();
+    terminal.write("two\nthree\n");
+    event(&terminal, "no_server");
+    terminal.signal(Signal::SIGINT);
+    let end = terminal.finish();
+    assert_eq!(end.code, Some(1));
+    assert!(end.errors.contains("no answer to line 2"), "{}", end.errors);
+}
+
+#[test]
 fn a_file_comes_back_as_it_was_although_its_server_is_killed() {
     let registrar = registrar();
     let mut pes: Vec<Pe> =

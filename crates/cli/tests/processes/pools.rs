@@ -69,7 +69,11 @@ fn watch_prints_each_element_that_comes_and_goes_until_it_is_interrupted() {
     leaving.process.signal(Signal::SIGINT);
     assert_eq!(event(&watch, "removed")["pool_element"]["id"], leaving.id.as_str());
     pe.process.kill();
-    assert_eq!(event(&watch, "removed")["pool_element"]["id"], pe.id.as_str());
+    let removed = event(&watch, "removed");
+    assert_eq!(removed["pool_element"]["id"], pe.id.as_str());
+    assert!(removed["time_ms"].as_u64() > Some(1_600_000_000_000) && removed["pool_element"]["home"].is_null());
+    drop(registrar);
+    assert!(event(&watch, "stale")["reason"].as_str().is_some_and(|reason| reason.contains("no registrar answers")));
     watch.signal(Signal::SIGINT);
     assert_eq!(watch.finish().code, Some(0));
 }

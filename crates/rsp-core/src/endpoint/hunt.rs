@@ -10,7 +10,7 @@ use rsp_wire::ServerId;
 use super::home::{Association, HomeLink};
 use super::registrars::{Registrar, RegistrarKey, Registrars};
 use super::timer::Timer;
-use super::{AdoptCause, Attempt, Endpoint, Event, Home, HuntCause};
+use super::{AdoptCause, Attempt, Endpoint, Event, Home, HuntCause, ResolveError};
 use crate::association::{AssociationId, LostReason, Peer, Request};
 
 /// A hunt that goes on.
@@ -177,6 +177,11 @@ impl Endpoint {
         } else if hunt.tried.len() < MAX_ATTEMPTS_SHOWN {
             hunt.tried.push(Attempt { address, reason });
         }
+    }
+
+    /// Why nothing is answered at present: there is no home registrar. Nothing if there is one.
+    pub fn missing_home(&self) -> Option<ResolveError> {
+        self.home.is_none().then(|| ResolveError::NoRegistrar { tried: self.attempts() })
     }
 
     /// For an error: whom we have tried in vain.
