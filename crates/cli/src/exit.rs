@@ -58,10 +58,14 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The codes as the help shows them.
+/// What counts where no flag says otherwise.
+const ENVIRONMENT: &str = "Environment: RSERPOOL_REGISTRARS, RSERPOOL_PROFILE, RSERPOOL_TRANSPORT, RSERPOOL_MULTICAST, RSERPOOL_MULTICAST_GROUPS, RSERPOOL_MULTICAST_INTERFACE, \
+RSERPOOL_ADMIN; RSERPOOL_CONFIG names the configuration file instead of /etc/rserpool/client.toml, RSERPOOL_LOG says what is logged, e.g. info";
+
+/// The codes, and the environment, as the help shows them.
 pub(crate) fn help() -> String {
     let codes: Vec<_> = Exit::ALL.iter().map(|exit| format!("{} {exit}", *exit as u8)).collect();
-    format!("Exit codes: {}", codes.join(", "))
+    format!("Exit codes: {}\n\n{ENVIRONMENT}", codes.join(", "))
 }
 
 #[cfg(test)]
@@ -80,6 +84,10 @@ mod tests {
 
     #[test]
     fn the_help_lists_every_code() {
-        assert_eq!(help(), "Exit codes: 0 ok, 1 failed, 2 usage, 3 no registrar, 4 not found, 6 denied, 7 timeout");
+        assert!(
+            help()
+                .starts_with("Exit codes: 0 ok, 1 failed, 2 usage, 3 no registrar, 4 not found, 6 denied, 7 timeout\n")
+        );
+        assert!(help().contains("RSERPOOL_REGISTRARS"));
     }
 }

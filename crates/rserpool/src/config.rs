@@ -173,3 +173,27 @@ fn plain(value: &toml::Value) -> String {
 }
 
 const DEFAULT_FILE: &str = "/etc/rserpool/client.toml";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_the_shipped_configuration_can_be_uncommented() {
+        let shipped = include_str!("../../../packaging/client.toml");
+        let is_setting = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
+        let text: Vec<_> = shipped.lines().filter(is_setting).map(|line| &line[1..]).collect();
+        let file: File = toml::from_str(&text.join("\n")).expect("it is a client.toml");
+        assert_eq!(file.profile.as_deref(), Some("standard"));
+        let mut config = Config::of(Profile::Standard);
+        for (name, value) in file.endpoint {
+            config.endpoint.set(&name, &plain(&value)).expect("a setting");
+        }
+        for (name, value) in file.session {
+            config.session.set(&name, &plain(&value)).expect("a setting");
+        }
+        for name in ["REGISTRARS", "PROFILE", "TRANSPORT", "MULTICAST", "CONFIG", "LOG"] {
+            assert!(shipped.contains(&format!("RSERPOOL_{name}")), "{name}");
+        }
+    }
+}

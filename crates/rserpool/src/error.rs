@@ -81,12 +81,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// The exit code of a program that ends with this error: 1 failed, 2 usage, 3 no registrar, 4 not found, 7 timeout.
+    /// The exit code of a program that ends with this error: 1 failed, 2 usage, 3 no registrar, 4 not found, 6 denied, 7 timeout.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Config(_) => 2,
             Error::NoRegistrar(_) => 3,
             Error::UnknownPool { .. } | Error::NoServer { .. } => 4,
+            Error::Rejected(_) => 6,
             Error::Timeout { .. } => 7,
             _ => 1,
         }

@@ -25,6 +25,11 @@ impl FromStr for PoolUrl {
 
     fn from_str(text: &str) -> Result<Self> {
         let Some(rest) = text.strip_prefix("pool://").or_else(|| text.strip_prefix("pool:")) else {
+            if text.contains("://") {
+                let mistake =
+                    format!("\"{text}\": pool:// is the only kind of URL a pool has; in a handle write %2F for /");
+                return Err(Error::Config(mistake));
+            }
             return Ok(PoolUrl { pool: handle(text, text)?, registrars: Vec::new(), transport: None });
         };
         let (rest, transport) = match rest.rsplit_once("?transport=") {
@@ -84,6 +89,7 @@ mod tests {
     #[test]
     fn a_bad_url_says_what_to_do() {
         assert!("pool://".parse::<PoolUrl>().unwrap_err().to_string().contains("pool://HANDLE"));
+        assert!("http://r1/echo".parse::<PoolUrl>().unwrap_err().to_string().contains("pool:// is the only"));
         assert!("pool://echo?transport=x".parse::<PoolUrl>().unwrap_err().to_string().contains("sctp-udp"));
         assert!("a%2".parse::<PoolUrl>().unwrap_err().to_string().contains("two hexadecimal digits"));
     }
