@@ -6,12 +6,13 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::Value;
 
+use crate::exit::Exit;
 use crate::output::Output;
 use crate::{duration, http};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Admin {
-    /// The registrar's admin interface
+    /// The registrar's admin interface, as a URL or HOST:PORT; of several, with commas between, the first that answers
     #[arg(long, value_name = "URL", env = "RSERPOOL_ADMIN", default_value = "http://127.0.0.1:8650")]
     admin: String,
     /// Give up after this time
@@ -25,12 +26,24 @@ pub(crate) struct Admin {
 impl Admin {
     /// What the registrar answers, and the list it holds under `list`.
     pub(crate) async fn get(&self, path: &str, list: &str) -> anyhow::Result<(Value, Vec<Value>)> {
-        let body = http::get(&self.admin, path, self.timeout).await?;
+        let body = self.body(path).await?;
         let answer: Value =
             serde_json::from_slice(&body).with_context(|| format!("{} does not answer in JSON", self.admin))?;
         let entries = answer[list].as_array().with_context(|| format!("{} answers no list of {list}", self.admin))?;
         let entries = entries.clone();
         Ok((answer, entries))
+    }
+
+    async fn body(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        let mut places = self.admin.split(',').map(str::trim).peekable();
+        loop {
+            let result = http::get(places.next().unwrap_or_default(), path, self.timeout).await;
+            match &result {
+                Err(error)
+                    if places.peek().is_some() && matches!(Exit::of(error), Exit::NoRegistrar | Exit::Timeout) => {}
+                _ => return result,
+            }
+        }
     }
 }
 

@@ -14,6 +14,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use crate::exit::Exit;
+
 /// Where a registrar serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Places {
@@ -27,6 +29,7 @@ pub(crate) struct Places {
 pub(crate) struct Registrar {
     pub(crate) places: Places,
     pub(crate) pid: u32,
+    pub(crate) id: String,
     process: Child,
 }
 
@@ -60,6 +63,7 @@ impl Registrar {
             asap: Vec<SocketAddr>,
             enrp: Vec<SocketAddr>,
             admin: Option<SocketAddr>,
+            id: String,
         }
         let mut command = Command::new(program()?);
         for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
@@ -67,7 +71,7 @@ impl Registrar {
                 command.env_remove(name);
             }
         }
-        command.env("RSERPOOL_LOG", log).args(["--config", "/dev/null", "--announce-ready"]);
+        command.env("RSERPOOL_LOG", log).args(["--config", "/dev/null", "--announce-ready", "--die-with-parent"]);
         for (flag, address) in [("--asap", places.asap), ("--enrp", places.enrp), ("--admin", places.admin)] {
             command.args([flag, &address.to_string()]);
         }
@@ -77,11 +81,15 @@ impl Registrar {
         let pid = process.id().context("a registrar ended at once")?;
         let mut lines = BufReader::new(process.stdout.take().expect("it is piped")).lines();
         let line = timeout(START, lines.next_line()).await.context("a registrar does not start")??;
-        let ready: Ready = serde_json::from_str(&line.context("a registrar ended; see its message above")?)?;
+        let Some(line) = line else {
+            let status = timeout(STOP, process.wait()).await.ok().and_then(Result::ok);
+            return Err(ended_early(status));
+        };
+        let ready: Ready = serde_json::from_str(&line)?;
         let first = |list: &[SocketAddr]| list.first().copied().context("a registrar serves nowhere");
         let admin = ready.admin.context("a registrar has no admin interface")?;
         let places = Places { asap: first(&ready.asap)?, enrp: first(&ready.enrp)?, admin };
-        Ok(Registrar { places, pid, process })
+        Ok(Registrar { places, pid, id: ready.id, process })
     }
 
     /// Waits for its end.
@@ -99,6 +107,15 @@ impl Registrar {
         let _ = kill(Pid::from_raw(self.pid as i32), Signal::SIGTERM);
         let _ = timeout(STOP, self.process.wait()).await;
         // Dropped, it is killed if it still runs.
+    }
+}
+
+/// A registrar has ended instead of being ready. What is wrong with its flags is wrong with ours.
+pub(crate) fn ended_early(status: Option<ExitStatus>) -> anyhow::Error {
+    let error = anyhow!("a registrar ended; see its message above");
+    match status.and_then(|status| status.code()) {
+        Some(code) if code == Exit::Usage as i32 => error.context(Exit::Usage),
+        _ => error,
     }
 }
 

@@ -86,13 +86,13 @@ fn announce(args: &Args, registrars: &[Registrar]) -> Result<()> {
     let mut variables = vec![
         ("RSERPOOL_REGISTRARS", asap.join(",")),
         ("RSERPOOL_PROFILE", args.profile.to_string()),
-        ("RSERPOOL_ADMIN", registrars[0].places.admin_url()),
+        ("RSERPOOL_ADMIN", registrars.iter().map(|it| it.places.admin_url()).collect::<Vec<_>>().join(",")),
     ];
     if args.transport != Transport::default() {
         variables.push(("RSERPOOL_TRANSPORT", args.transport.to_string()));
     }
     if args.output != Output::Table {
-        let list: Vec<_> = registrars.iter().map(|it| json!({"pid": it.pid, "asap": it.places.asap, "enrp": it.places.enrp, "admin": it.places.admin_url()})).collect();
+        let list: Vec<_> = registrars.iter().map(|it| json!({"id": it.id, "pid": it.pid, "asap": it.places.asap, "enrp": it.places.enrp, "admin": it.places.admin_url()})).collect();
         let variables: serde_json::Map<_, _> =
             variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         return print_json(&json!({"event": "ready", "registrars": list, "variables": variables}));
@@ -100,7 +100,11 @@ fn announce(args: &Args, registrars: &[Registrar]) -> Result<()> {
     for (index, registrar) in registrars.iter().enumerate() {
         let Places { asap, enrp, .. } = registrar.places;
         let (pid, admin) = (registrar.pid, registrar.places.admin_url());
-        print(&format!("registrar {}  ASAP {asap}  ENRP {enrp}  admin {admin}  pid {pid}", index + 1))?;
+        print(&format!(
+            "registrar {}  ASAP {asap}  ENRP {enrp}  admin {admin}  pid {pid}  id {}",
+            index + 1,
+            registrar.id
+        ))?;
     }
     print("")?;
     for (name, value) in variables {

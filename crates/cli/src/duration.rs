@@ -18,6 +18,12 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     milliseconds.map(Duration::from_millis).ok_or_else(wrong)
 }
 
+/// The same, but some time.
+pub(crate) fn positive(text: &str) -> Result<Duration, String> {
+    parse(text)
+        .and_then(|duration| if duration.is_zero() { Err("more than 0 is expected".to_owned()) } else { Ok(duration) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,9 +11,11 @@ use crate::exit::Exit;
 
 /// The body of `GET {base}{path}`, if the status is 200.
 pub(crate) async fn get(base: &str, path: &str, limit: Duration) -> anyhow::Result<Vec<u8>> {
-    let host = base.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+    let bare = || base.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map(|_| base);
+    let host = base.strip_prefix("http://").or_else(bare).map(|rest| rest.trim_end_matches('/'));
     let Some(host) = host.filter(|host| !host.is_empty() && !host.contains('/')) else {
-        return Err(anyhow!("\"{base}\" is no admin URL: give one like http://127.0.0.1:8650")).context(Exit::Usage);
+        return Err(anyhow!("\"{base}\" is no admin URL: give one like http://127.0.0.1:8650 or 127.0.0.1:8650"))
+            .context(Exit::Usage);
     };
     let with_port = if host.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok()) {
         host.to_owned()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Resource limits of this process.
+//! Resource limits of this process, and of its life.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -10,4 +10,13 @@ pub fn raise_open_files() -> u64 {
         Ok(()) => hard,
         Err(_) => soft,
     }
+}
+
+/// Asks the system to end this process in order (SIGTERM) when the one that started it ends, even by SIGKILL.
+///
+/// # Errors
+/// If the system refuses.
+pub fn die_with_parent() -> std::io::Result<()> {
+    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM)?;
+    Ok(())
 }

@@ -79,9 +79,21 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) announce_ready: bool,
 
+    /// End when the process that started it ends, however that ends
+    #[arg(long, hide = true)]
+    pub(crate) die_with_parent: bool,
+
     /// Print the manual page or a shell's completions, for packagers
     #[arg(long, value_name = "WHAT", hide = true)]
     pub(crate) generate: Option<Generate>,
+}
+
+impl Args {
+    /// Where the admin interface is comes from the environment, where whoever runs `rsp` has put it, too.
+    pub(crate) fn admin_from_environment(&self) -> bool {
+        let of_admin = |argument: std::ffi::OsString| argument.to_string_lossy().starts_with("--admin");
+        self.admin.is_some() && !std::env::args_os().any(of_admin)
+    }
 }
 
 /// What can be made from the command line's description.

@@ -27,6 +27,9 @@ use crate::{admin, listeners, peers};
 
 /// Serves until a signal says stop.
 pub(crate) fn run(config: Config, args: &Args) -> Result<()> {
+    if args.die_with_parent {
+        daemon::limits::die_with_parent().context("cannot follow the process that started it")?;
+    }
     daemon::limits::raise_open_files();
     // One thread: the handlespace is one structure that every message reads or changes, and no lock is faster than any.
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
@@ -54,7 +57,10 @@ async fn serve(config: Config, args: &Args) -> Result<()> {
     let served: Ports = (asap.iter().map(Taken::served).collect(), enrp.iter().map(Taken::served).collect());
     let admin = match config.admin {
         Admin::Off => None,
-        Admin::At(address) => Some(AdminServer::bind(address)?),
+        Admin::At(address) => {
+            let bound = AdminServer::bind(address);
+            Some(if args.admin_from_environment() { bound.context("from RSERPOOL_ADMIN")? } else { bound? })
+        }
     };
     let mut ready = Ready {
         asap: listeners::addresses(&served.0),

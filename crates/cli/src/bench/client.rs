@@ -16,6 +16,7 @@ use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
 use super::connection::{Answer, Connection, Framing};
+use crate::exit::Exit;
 
 /// What is asked, and whether an answer is right.
 pub(super) trait Workload {
@@ -123,7 +124,8 @@ impl Client {
         for _ in 0..count {
             let token = Token(self.connections.len());
             let connection = Connection::open(to, framing, self.poll.registry(), token);
-            self.connections.push(connection.with_context(|| format!("connecting to {to}"))?);
+            self.connections
+                .push(connection.with_context(|| format!("no registrar answers at {to}")).context(Exit::NoRegistrar)?);
         }
         Ok(first..self.connections.len())
     }

@@ -75,7 +75,7 @@ pub(crate) struct Load {
     #[arg(long, value_name = "PER_SECOND", conflicts_with = "outstanding", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) rate: Option<u32>,
     /// How long to measure
-    #[arg(short, long, value_parser = duration::parse, default_value = "5s")]
+    #[arg(short, long, value_parser = duration::positive, default_value = "5s")]
     pub(super) duration: Duration,
     /// How long to run before
     #[arg(long, value_parser = duration::parse, default_value = "1s")]

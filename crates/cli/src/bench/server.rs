@@ -69,7 +69,10 @@ impl Server {
         command.args(settings.iter().flat_map(|setting| ["--set", setting])).args(flags);
         command.arg("--announce-ready").env("RSERPOOL_LOG", "error");
         let (mut server, line) = Server::start(command, cpus)?;
-        let ready: Ready = serde_json::from_str(&line).context("the registrar ended; see its message above")?;
+        if line.is_empty() {
+            return Err(crate::cluster::ended_early(server.child.as_mut().and_then(|child| child.wait().ok())));
+        }
+        let ready: Ready = serde_json::from_str(&line).context("what the registrar says when it is ready")?;
         server.address = *ready.asap.first().context("the registrar listens nowhere")?;
         Ok((server, ready))
     }

@@ -36,6 +36,14 @@ fn no_registrar() {
     ] {
         fails(rsp(args), 3, &[&nobody, "connection refused", "start one, or name one that runs"]);
     }
+    // More time would not help, so the message is another one.
+    let hurried = ["pool", "show", "echo", "--registrar", &nobody, "--profile", "rfc", "--timeout", "50ms"];
+    fails(rsp(&hurried), 3, &["no registrar answers", &nobody]);
+    fails(
+        rsp(&["bench", "resolve", "--registrar", &nobody, "--duration", "10ms"]),
+        3,
+        &["no registrar answers", &nobody],
+    );
     let url = format!("http://{nobody}");
     for noun in ["pool", "registrar"] {
         fails(rsp(&[noun, "ls", "--admin", &url]), 3, &[&url, "refused", "start rsp-registrar", "--admin"]);
@@ -79,6 +87,15 @@ fn words_that_are_none() {
     fails(rsp(&["pool", "ls", "--admin", "localhost"]), 2, &["localhost", "http://127.0.0.1:8650"]);
     fails(rsp(&["pools"]), 2, &["pools"]);
     fails(rsp(&["dev", "--registrars", "0"]), 2, &["1..=100"]);
+    fails(rsp(&["pool", "show", "http://r1/echo"]), 2, &["http://r1/echo", "pool://"]);
+    fails(rsp(&["bench", "resolve", "--duration", "0s"]), 2, &["more than 0"]);
+    drop(sim::process::program("rsp-registrar", "rsp-registrar"));
+    for command in
+        [&["dev", "--set", "give_upp=1s"][..], &["bench", "resolve", "--cpus", "none", "--set", "give_upp=1s"]]
+    {
+        fails(rsp(command), 2, &["give_upp", "see its message above"]);
+        assert!(!run(rsp(command)).errors.contains("EOF"));
+    }
     fails(rsp(&["dev", "--profile", "slow"]), 2, &["slow", "standard, rfc, rsplib or fast"]);
 }
 
@@ -115,7 +132,7 @@ fn a_policy_that_is_not_the_pools() {
     let registrar = registrar();
     let _pe = Pe::start(&registrar, "echo", &["--policy", "wrr", "--", "echo"]);
     let args = ["pe", "run", "--pool", "echo", "--policy", "rr", "--listen", "127.0.0.1:0", "--", "echo"];
-    fails(rsp_at(&registrar, &args), 1, &["rejected", "the pool has WRR"]);
+    fails(rsp_at(&registrar, &args), 6, &["rejected", "the pool has WRR"]);
 }
 
 #[test]

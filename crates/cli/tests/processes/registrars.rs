@@ -116,12 +116,42 @@ fn dev_is_a_cluster_that_goes_on_when_one_dies_and_ends_when_it_is_interrupted()
 }
 
 #[test]
+fn a_pool_element_says_where_it_is_registered_after_its_registrar_has_died() {
+    let first = registrar();
+    let enrp = registrars(&first)["registrar"]["enrp"][0].as_str().expect("an address").to_owned();
+    let second = Registrar::start("fast", &["--peer", &enrp]);
+    let mut command = rsp(&["pe", "run", "--pool", "echo", "--listen", "127.0.0.1:0", "-o", "json", "--", "echo"]);
+    command.env("RSERPOOL_REGISTRARS", format!("{},{}", first.asap, second.asap));
+    let pe = Process::spawn(command);
+    let home = event(&pe, "registered")["home"].clone();
+    let (dies, stays) = if home == first.asap.to_string() { (first, second) } else { (second, first) };
+    drop(dies);
+    assert_eq!(event(&pe, "rehomed")["home"], stays.asap.to_string());
+}
+
+#[test]
+fn the_registrars_of_dev_end_with_it_even_if_it_is_killed() {
+    drop(program("rsp-registrar", "rsp-registrar"));
+    let dev = Process::spawn(rsp(&["dev", "--registrars", "1", "-o", "json"]));
+    let asap = event(&dev, "ready")["registrars"][0]["asap"].as_str().expect("text").to_owned();
+    dev.signal(Signal::SIGKILL);
+    wait_until("the registrar has ended", || TcpStream::connect(&asap).is_err());
+}
+
+#[test]
 fn dev_prints_what_a_shell_is_told_and_fails_when_nobody_is_left() {
     drop(program("rsp-registrar", "rsp-registrar"));
     let dev = Process::spawn(rsp(&["dev", "--registrars", "1"]));
     let line = dev.line();
     let words: Vec<&str> = line.split_whitespace().collect();
-    let (asap, admin, pid) = (words[3], words[7], words[9]);
+    let (asap, admin, pid, id) = (words[3], words[7], words[9], words[11]);
+    let end = run({
+        let mut command = rsp(&["registrar", "ls", "-o", "json"]);
+        command.env("RSERPOOL_ADMIN", format!("127.0.0.1:1,{}", admin.trim_start_matches("http://")));
+        command
+    });
+    assert_eq!(end.code, Some(0), "{}", end.errors);
+    assert_eq!(parse(&end.lines[0])["registrar"]["id"], id);
     assert_eq!(dev.line(), "");
     assert_eq!(dev.line(), format!("export RSERPOOL_REGISTRARS={asap}"));
     assert_eq!(dev.line(), "export RSERPOOL_PROFILE=fast");

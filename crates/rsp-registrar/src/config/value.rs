@@ -34,7 +34,7 @@ impl FromStr for Admin {
             // `rsp` takes the same variable, as a URL.
             address => {
                 address.trim_start_matches("http://").trim_end_matches('/').parse().map(Admin::At).map_err(|_| {
-                    "an address with a port is expected, e.g. 127.0.0.1:8650 or [::1]:8650, or off".to_owned()
+                    "an address with a port is expected, e.g. 127.0.0.1:8650 or [::1]:8650, or off (RSERPOOL_ADMIN counts if there is no --admin)".to_owned()
                 })
             }
         }

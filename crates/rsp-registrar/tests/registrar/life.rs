@@ -60,6 +60,9 @@ fn a_port_in_use_is_named_with_what_to_do() {
     let ended = run(&mut program(&["--asap", "127.0.0.1:0", "--admin", &admin]));
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains(&admin) && ended.stderr.contains("--admin off"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("RSERPOOL_ADMIN"), "{}", ended.stderr);
+    let ended = run(program(&["--asap", "127.0.0.1:0"]).env("RSERPOOL_ADMIN", format!("http://{admin}")));
+    assert!(ended.code == Some(1) && ended.stderr.contains("from RSERPOOL_ADMIN"), "{}", ended.stderr);
 }
 
 #[test]
