@@ -86,6 +86,8 @@ pub enum Event {
     Delivered(Token),
     /// The association ended before the peer had it. All of them come before [`Event::Lost`], in the order they were sent.
     Undelivered(Token),
+    /// The transport does not carry this message, a stream it does not have for instance; the association goes on.
+    NotSent(Token),
     /// We were asleep (stopped, suspended, starved) for longer than a heartbeat interval. Nothing was declared dead.
     Paused,
     /// One of the paths to a multi-homed peer changed; the association goes on (RFC 6458 §6.1.2).

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The few associations of one machine: what it asks is done, what happens on any of them comes out.
 
+use std::collections::VecDeque;
 use std::task::{Context, Poll};
 
 use machine::association::{AssociationId, Event, Request};
@@ -16,13 +17,13 @@ pub struct Associations {
     /// Who is looked at first, so that none is starved by one that always has something.
     first: usize,
     /// Sends that could not even be queued, and questions answered at once.
-    ready: Vec<(AssociationId, Event)>,
+    ready: VecDeque<(AssociationId, Event)>,
 }
 
 impl Associations {
     /// None yet; those that are opened get these options.
     pub fn new(transports: Transports, options: Options) -> Self {
-        Associations { transports, options, live: Vec::new(), first: 0, ready: Vec::new() }
+        Associations { transports, options, live: Vec::new(), first: 0, ready: VecDeque::new() }
     }
 
     /// Takes over an association that was accepted.
@@ -40,8 +41,8 @@ impl Associations {
         match request {
             Request::Connect { .. } => {}
             Request::Send { stream, ppid, unordered, token, data } => {
-                if association.send(stream, ppid, unordered, token, data).is_err() {
-                    self.ready.push((id, Event::Undelivered(token)));
+                if let Err(error) = association.send(stream, ppid, unordered, token, data) {
+                    self.ready.push_back((id, error.fate(token)));
                 }
             }
             Request::Taken { sequence } => association.taken(sequence),
@@ -49,7 +50,7 @@ impl Associations {
             Request::Probe => association.probe(),
             Request::RoundTripTime => {
                 let answer = Event::RoundTripTime(association.round_trip_time());
-                self.ready.push((id, answer));
+                self.ready.push_back((id, answer));
             }
             Request::Close => {
                 let (_, mut association) = self.live.swap_remove(index);
@@ -76,7 +77,7 @@ impl Associations {
 
     /// [`next`](Self::next) in poll form.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(AssociationId, Event)> {
-        if let Some(event) = self.ready.pop() {
+        if let Some(event) = self.ready.pop_front() {
             return Poll::Ready(event);
         }
         let count = self.live.len();

@@ -188,6 +188,17 @@ impl std::fmt::Display for Feature {
     }
 }
 
+impl SendError {
+    /// What its sender hears of a message that was refused: an association that has ended or is full takes it no more, another one may;
+    /// all else is the message's own fault.
+    pub fn fate(&self, token: Token) -> Event {
+        match self {
+            SendError::Refused(tcp_mapping::SendError::NotUp) => Event::Undelivered(token),
+            SendError::Refused(_) | SendError::Full(_) | SendError::NotAvailable(_) => Event::NotSent(token),
+        }
+    }
+}
+
 fn name(mapping: Mapping) -> &'static str {
     match mapping {
         Mapping::Sctp => "SCTP here",

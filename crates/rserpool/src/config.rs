@@ -18,8 +18,8 @@ pub struct Config {
     pub transport: Transport,
     /// UDP port of SCTP over UDP (RFC 6951) where it is not 9899.
     pub encapsulation_port: Option<u16>,
-    /// The mappings sessions may use, in the order they are preferred where a pool's servers offer several (INITIALIZE of the service drafts);
-    /// empty = those of `transport`.
+    /// The mappings sessions may use (INITIALIZE of the service drafts). The pool's own is used if it is among them; otherwise the pools of its
+    /// servers' further mappings are asked in this order. Empty = those of `transport`.
     pub mappings: Vec<Mapping>,
     /// Whether registrars are also found by what they announce by multicast; `None`: only if `registrars` is empty.
     pub multicast: Option<bool>,

@@ -67,7 +67,7 @@ impl Endpoint {
                 self.answer_gone(id, token);
                 self.report_delivered(token);
             }
-            association::Event::Undelivered(token) => {
+            association::Event::Undelivered(token) | association::Event::NotSent(token) => {
                 self.answer_gone(id, token);
                 self.report_undelivered(token);
             }

@@ -170,9 +170,12 @@ impl Registrar {
             element.asap_transport = (usable && !transport.addresses.is_empty()).then_some(transport);
         }
         if element.asap_transport.is_none() {
+            let shared = shared_transport(element);
             element.asap_transport = match peer.mapping {
+                // Its TCP mapping has a listener; the association's own port does not.
+                Mapping::Sctp if shared.as_ref().is_some_and(|it| it.protocol == Protocol::Tcp) => shared,
                 Mapping::Sctp => transport_of(peer),
-                Mapping::Tcp | Mapping::PlainAsap => shared_transport(element),
+                Mapping::Tcp | Mapping::PlainAsap => shared,
             };
         }
         if let Some(transport) = element.asap_transport.as_mut().filter(|_| self.settings.wire.asap_transport_data_only)

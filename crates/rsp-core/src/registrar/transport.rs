@@ -35,7 +35,7 @@ impl Registrar {
                     self.update_delivered(id, key);
                 }
             }
-            association::Event::Undelivered(token) => {
+            association::Event::Undelivered(token) | association::Event::NotSent(token) => {
                 let sent = Sent::from_token(token);
                 self.no_longer_buffered(id, sent);
                 if let What::KeepAlive(slot) = sent.what

@@ -245,6 +245,10 @@ impl PuSession {
         if self.draining {
             return;
         }
+        if link.needs_heartbeat && link.greeting == Greeting::Plain {
+            // It can't be asked, and its kernel answers for it (ruling 10).
+            return self.part(Cause::RegistrarPush, true, now);
+        }
         // A push never ends a session by itself: the PE is asked, and has one interval to answer.
         if link.has(Features::HEARTBEAT) && self.timers.deadline_of(Timer::Probe).is_none() {
             link.session(SessionParameter::Heartbeat(now.as_micros()));

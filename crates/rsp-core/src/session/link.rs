@@ -62,11 +62,13 @@ pub(super) struct Link {
     control_bytes: usize,
     peer_expects: u64,
     expects: u64,
+    /// Messages that came without an envelope.
+    bare: u64,
     untaken: BTreeMap<u64, usize>,
     untaken_bytes: usize,
     acks: SmallVec<[u64; 2]>,
     /// Streams are independent of each other, so that a message may overtake an earlier one.
-    has_streams: bool,
+    pub(super) has_streams: bool,
     /// Our answer to HELLO, while the peer may not have it.
     unheard_hello: Option<u64>,
     /// A cookie went out on this association.
@@ -94,6 +96,7 @@ impl Link {
             control_bytes: 0,
             peer_expects: 1,
             expects: 1,
+            bare: 0,
             untaken: BTreeMap::new(),
             untaken_bytes: 0,
             acks: SmallVec::new(),
@@ -198,6 +201,8 @@ impl Link {
         let numbered = outgoing.ack || pending.resend || acknowledges.is_some() || self.peer_expects != id;
         let envelope = match &self.greeting {
             Greeting::Plain => false,
+            // Where one message may overtake another each says its number.
+            Greeting::Spoken(_) if self.has_streams => true,
             Greeting::Spoken(_) => awaits_ack || pending.resend || acknowledges.is_some() || self.peer_expects != id,
             Greeting::Undecided if numbered || !first_association => return false,
             Greeting::Undecided => false,
@@ -260,6 +265,15 @@ impl Link {
         Some(id)
     }
 
+    /// The transport refused a message and goes on: its id, if it was the application's.
+    pub(super) fn refused(&mut self, token: Token) -> Option<u64> {
+        let before = self.undelivered;
+        let id = self.delivered(token);
+        // The peer never takes it.
+        self.credit.sent -= (before - self.undelivered) as u64;
+        id
+    }
+
     /// TAKEN: the peer's application has taken so much since the association began.
     ///
     /// # Errors
@@ -284,12 +298,14 @@ impl Link {
                 Err(error) => Received::Broken(error.to_string()),
             },
             _ => {
+                self.bare += 1;
                 let bare = Envelope {
                     ack_wanted: false,
                     resent: false,
                     more_follows: false,
                     acknowledges: None,
-                    id: self.expects,
+                    // An enveloped one on another stream may have overtaken it.
+                    id: if self.has_streams { self.bare } else { self.expects },
                     ppid,
                 };
                 self.receive_data(sequence, bare, stream, unordered, data)

@@ -168,6 +168,12 @@ impl PeSession {
     fn association_event(&mut self, event: Event, now: Time) {
         match event {
             Event::Up(_) | Event::Undelivered(_) => {}
+            Event::NotSent(token) => {
+                if let Some(pending) = self.link.refused(token).and_then(|id| self.outbox.retire(id)) {
+                    let returned = Outcome::Returned(pending.outgoing, ReturnReason::NotSendable);
+                    self.effects.push_back(PeEffect::Outcome(pending.send, returned));
+                }
+            }
             Event::Message { sequence, stream, ppid, unordered, data } => {
                 if let Some(watchdog) = &mut self.watchdog {
                     watchdog.heard(now);

@@ -270,9 +270,9 @@ impl PuSession {
         if self.link().is_none_or(|link| link.association != id) {
             return;
         }
-        let own_heartbeat = self.link().is_some_and(|link| !link.needs_heartbeat);
+        let is_taken = self.link().is_some_and(|link| !link.has_streams);
         // Any word from the peer answers the question whether it lives.
-        if is_word_of(&event, own_heartbeat) {
+        if is_word_of(&event, is_taken) {
             self.timers.stop(Timer::Probe);
             if let Some(watchdog) = &mut self.watchdog {
                 watchdog.heard(now);
@@ -297,6 +297,13 @@ impl PuSession {
                 }
             }
             association::Event::Undelivered(_) => {}
+            association::Event::NotSent(token) => {
+                if let Some(Pending { send, outgoing, .. }) =
+                    self.link().and_then(|link| link.refused(token)).and_then(|id| self.outbox.retire(id))
+                {
+                    self.outcome(send, Outcome::Returned(outgoing, ReturnReason::NotSendable));
+                }
+            }
             association::Event::Paused => self.event(SessionEvent::Paused),
             association::Event::PathChange { address, state } => {
                 self.event(SessionEvent::PathChange { address, state });
@@ -501,11 +508,11 @@ impl PuSession {
     }
 }
 
-/// Whether the PE's process must have had a hand in it: where the transport does not watch that, its acknowledgements come from a kernel.
-fn is_word_of(event: &association::Event, own_heartbeat: bool) -> bool {
+/// Whether the PE's process must have had a hand in it. On SCTP, over UDP too, a kernel may have acknowledged what it has not taken.
+fn is_word_of(event: &association::Event, is_taken: bool) -> bool {
     match event {
         association::Event::Up(_) | association::Event::Message { .. } | association::Event::Lost(_) => true,
-        association::Event::Delivered(_) => own_heartbeat,
+        association::Event::Delivered(_) => is_taken,
         _ => false,
     }
 }

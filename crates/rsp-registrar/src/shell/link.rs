@@ -42,7 +42,7 @@ impl Link {
             Request::Send { stream, ppid, unordered, token, data } => {
                 if let Err(error) = association.send(stream, ppid, unordered, token, data) {
                     tracing::debug!(peer = %association.peer_addr(), %error, "cannot send");
-                    return Some(Event::Undelivered(token));
+                    return Some(error.fate(token));
                 }
             }
             Request::Taken { sequence } => association.taken(sequence),
