@@ -44,6 +44,9 @@ fn ls_lists_a_registrar_and_its_peers() {
     let own = registrars(&second)["registrar"].clone();
     assert_eq!(registrars(&first)["peers"][0]["checksum"], own["checksum"]);
 
+    wait_until("the second has compared a checksum of the first", || {
+        registrars(&second)["peers"][0]["agrees"] == json!(true)
+    });
     let table = run(rsp_at(&second, &["registrar", "ls"]));
     let words: Vec<Vec<&str>> = table.lines.iter().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(words[0], ["REGISTRAR", "ENRP", "STATE", "ELEMENTS", "CHECKSUM", "AGREES"]);
