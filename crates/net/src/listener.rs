@@ -48,9 +48,7 @@ pub enum BindError {
     InUse(SocketAddr),
     /// Another program, or this one, has the SCTP port, which over UDP is the UDP port named.
     #[error(
-        "SCTP port {} at {} is in use: stop the program that has UDP port {udp} (`ss -lunp` shows it), or choose another port",
-        address.port(),
-        address.ip()
+        "{address} is in use for SCTP: stop the program that has UDP port {udp} (`ss -lunp` shows it), or choose another port"
     )]
     SctpInUse {
         /// The address with its SCTP port.

@@ -25,10 +25,11 @@ impl Events {
         );
     }
 
+    /// The registrar may have come to us, from a port where nobody listens: its host is what helps.
     pub(super) fn rehomed(self, pe: &PeHandle, home: SocketAddr) {
         self.say(
-            || json!({"event": "rehomed", "pool": pe.pool.to_string(), "pe": pe.id.to_string(), "home": home.to_string()}),
-            || format!("PE {} of pool {} is now registered at {home}", pe.id, pe.pool),
+            || json!({"event": "rehomed", "pool": pe.pool.to_string(), "pe": pe.id.to_string(), "home": home.ip().to_string()}),
+            || format!("PE {} of pool {} is now registered at another registrar, on {}", pe.id, pe.pool, home.ip()),
         );
     }
 

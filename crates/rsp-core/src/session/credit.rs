@@ -19,7 +19,8 @@ pub(super) struct Credit {
 impl Credit {
     /// What the peer has not taken.
     pub(super) fn untaken(&self) -> u64 {
-        self.sent - self.peer_taken
+        // A peer may have taken, in advance, what the transport then refused.
+        self.sent.saturating_sub(self.peer_taken)
     }
 
     /// TAKEN came in.

@@ -397,7 +397,8 @@ impl Link {
         for ids in std::mem::take(&mut self.acks).chunks(MAX_ACKS) {
             self.session(SessionParameter::Ack(SmallVec::from_slice(ids)));
         }
-        if matches!(self.greeting, Greeting::Spoken(_)) {
+        let ends = self.requests.iter().any(|request| matches!(request, Request::Close | Request::Abort));
+        if matches!(self.greeting, Greeting::Spoken(_)) && !ends {
             let writes = self.requests.iter().any(|request| matches!(request, Request::Send { .. }));
             if let Some(bytes) = self.credit.tell(writes, self.settings.receive_window, self.max_message) {
                 self.session(SessionParameter::Taken { bytes });
