@@ -214,6 +214,10 @@ impl Runner for Script {
                 let token = args.next()?.parse()?;
                 self.event(Event::Delivered(Token(token)));
             }
+            "not-sent" => {
+                let token = args.next()?.parse()?;
+                self.event(Event::NotSent(Token(token)));
+            }
             // hello [answer=BOOL] [acks=BOOL] [count=N] [window=N] [heartbeat=MS] [session=N]
             "hello" => {
                 let acks = if args.key("acks")?.unwrap_or(true) { Features::ACKS } else { Features(0) };
