@@ -112,7 +112,9 @@ pub enum ReturnReason {
     #[error("it is larger than the {0} bytes the peer takes")]
     TooLong(usize),
     /// It is empty, or uses a payload protocol identifier that belongs to the session layer.
-    #[error("a message has at least one byte and a payload protocol identifier of its own, and takes a stream the association has")]
+    #[error(
+        "a message has at least one byte and a payload protocol identifier of its own, and takes a stream the association has"
+    )]
     NotSendable,
 }
 
