@@ -6,7 +6,7 @@ mod file;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use net::capture::{FrameReader, Limits, LiveCapture, LiveError, Recorder};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
@@ -16,8 +16,8 @@ use file::{Sink, Target};
 
 /// Write our own traffic to a pcapng file that Wireshark and tshark read
 ///
-/// What is SCTP is written as it is, also over UDP; what the TCP mapping carries is written as SCTP, with its payload protocol
-/// identifiers, and says so in the comments of its packets. Wireshark shows ASAP and ENRP then without being told anything. Other
+/// What is SCTP is written as it is, also over UDP 9899; on other UDP ports the UDP header is left out, and its ports are in the comments
+/// of the packets. What the TCP mapping carries is written as SCTP, with its payload protocol identifiers, and says so there too. Wireshark shows ASAP and ENRP then without being told anything. Other
 /// traffic is left out.
 ///
 /// A connection in the TCP mapping is recognised by its beginning, or, if that is not in the capture, by the next segment that begins
@@ -52,6 +52,10 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     let target = Target::new(&args.write, args.max_size << 20, args.keep);
     match (&args.interface, &args.read) {
         (Some(interface), _) => live(args, target, interface).await,
+        (None, Some(file)) if target.is(file) => {
+            let why = anyhow!("-w names the file that is read, which would be lost: name another one");
+            Err(why.context(Exit::Usage))
+        }
         (None, Some(file)) => {
             let frames = FrameReader::open(file).with_context(|| format!("cannot read {}", file.display()))?;
             from_file(args, target, frames).with_context(|| format!("cannot capture from {}", file.display()))

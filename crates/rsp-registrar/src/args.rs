@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", env = "RSERPOOL_TRANSPORT")]
     pub(crate) transport: Option<TransportChoice>,
 
-    /// UDP port of SCTP over UDP [default: 9899, or the SCTP port + 10000 if that is taken]
+    /// UDP port of SCTP over UDP beside the SCTP port + 10000, if it is free [default: 9899]
     #[arg(long, value_name = "PORT", env = "RSERPOOL_ENCAPSULATION_PORT")]
     pub(crate) encapsulation_port: Option<u16>,
 

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -21,6 +22,12 @@ pub(super) struct Target {
 impl Target {
     pub(super) fn new(path: &Path, max_size: u64, keep: u32) -> Self {
         Target { path: path.to_owned(), max_size, keep }
+    }
+
+    /// Whether this is the file to be written, under whatever name.
+    pub(super) fn is(&self, file: &Path) -> bool {
+        let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+        !self.is_standard_output() && identity(file).is_some_and(|it| identity(&self.path) == Some(it))
     }
 
     pub(super) fn name(&self) -> String {

@@ -23,6 +23,18 @@ fn the_golden_captures_keep_every_message() {
 }
 
 #[test]
+fn a_capture_is_not_written_over_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, link) = (folder.path().join("a.pcap"), folder.path().join("b.pcap"));
+    std::fs::copy(&golden_captures()[0], &file).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let before = std::fs::read(&file).unwrap();
+    let output = rsp(&["capture", "-r", text(&file), "-w", text(&link)]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(std::fs::read(&file).unwrap() == before, "it is as it was");
+}
+
+#[test]
 fn a_session_over_the_tcp_mapping_captured_live_is_read_by_tshark_without_a_complaint() {
     capture_a_session("tcp");
 }

@@ -21,7 +21,7 @@ impl Display for Config {
         f.write_str("\n# Over what ASAP and ENRP are served (docs/transports.md): auto = SCTP, the kernel's if it has it, else over UDP, and TCP\n# (TCP mapping, and plain ASAP); sctp = the kernel's alone; sctp-udp = over UDP alone; tcp = TCP alone.\n")?;
         writeln!(f, "{}transport = \"{}\"", comment(self.transport == default.transport), self.transport)?;
 
-        f.write_str("\n# UDP port of SCTP over UDP (RFC 6951). Without it 9899, or the SCTP port + 10000 if another process has that.\n")?;
+        f.write_str("\n# UDP port of SCTP over UDP (RFC 6951), beside the SCTP port + 10000, if it is free.\n")?;
         let port = self.encapsulation_port;
         writeln!(f, "{}encapsulation_port = {port}", comment(port == default.encapsulation_port))?;
 
