@@ -4,6 +4,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -66,17 +67,28 @@ class Play:
         self.stage.sees(name, "ready")
 
     def say(self, name, command):
-        self.stage.type(name, f"{command}\n")
-        said = self.stage.sees(name, f"{command}: .*").group()
+        said = self.answer(name, command)
         if said.endswith("rejected") and not said.endswith(" 0 rejected"):
             raise Failed(said)
+
+    def answer(self, name, command):
+        """What the speaker heard, this time."""
+        before = len(re.findall(f"{command}: .*", self.stage.said(name)))
+        self.stage.type(name, f"{command}\n")
+        return self.stage.sees(name, f"{command}: .*", count=before + 1).group()
 
     def clash(self, pool, ours, theirs, count):
         """PEs with a policy that cannot be registered here, as there is one of ours that RSPLIB's registrar has been made to forget."""
         self.say("our-many", f"register {pool} {ours} 1")
         self.stage.sees("rspregistrar-0", f"Successfully registered {pool}/.{ours}")
-        self.say("liar", f"delete {pool} {ours} 1 33333333")
-        self.say("their-many", f"register {pool} {theirs} {count} lu0")
+        # Our next PRESENCE may bring the PE back before the others are there: all of them are rejected then, and it is tried again.
+        for _ in range(5):
+            self.say("liar", f"delete {pool} {ours} 1 33333333")
+            said = self.answer("their-many", f"register {pool} {theirs} {count} lu0")
+            if said.endswith(" 0 rejected"):
+                break
+        else:
+            raise Failed(said)
         if set(self.stage.elements(pool)) != {f"0x{ours}"}:
             raise Failed(f"the policies in {pool} do not clash")
 
