@@ -1,32 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The pool user's end of a session.
 
+mod task;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use machine::association::Request;
-use machine::{Machine, Output};
-use net::{Associations, Clock};
-use rsp_core::endpoint::{Pool, ResolveError};
+use net::Associations;
 use rsp_core::offer::Offer;
 use rsp_core::session::{
-    FromEndpoint, Outcome as CoreOutcome, PuEffect, PuInput, PuItem, PuOptions, PuSession, SelectFailure, SendId,
-    SessionError, SessionEvent, Target, ToEndpoint,
+    FromEndpoint, PuOptions, PuSession, SelectFailure, SendId, SessionError, SessionEvent, Target,
 };
 use rsp_wire::PoolHandle;
 use rsp_wire::parameter::PoolElement;
 use smallvec::SmallVec;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 
-use crate::endpoint_task::{Ask, EndpointHandle};
-use crate::handle::{Command, Done, Handle};
+use self::task::Task;
+use crate::handle::{Done, Handle};
 use crate::message::{Item, Message, Notice, Outgoing, Sent};
-use crate::pool_user::PeHandle;
-use crate::pool_user::mapping_of;
-use crate::task::{Wake, session_options, wake};
+use crate::pool_user::{PeHandle, mapping_of};
+use crate::task::session_options;
 use crate::{Cause, Config, Error, Mapping, Path, PoolUser, Result};
 
 /// Whether [`Session::force_failover`] reports the server as unreachable.
@@ -379,240 +376,6 @@ struct State {
 impl Shared {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Drives the machine of one session.
-struct Task {
-    machine: PuSession,
-    associations: Associations,
-    clock: Clock,
-    streak: u32,
-    endpoint: EndpointHandle,
-    offers: SmallVec<[Offer; 3]>,
-    commands: UnboundedSender<Command<PuCommand>>,
-    items: UnboundedSender<Inbound>,
-    callback: Option<Callback>,
-    handle: std::sync::Weak<Handle<PuCommand>>,
-    shared: Arc<Shared>,
-    outcomes: HashMap<SendId, Done>,
-    connected: Option<oneshot::Sender<Result<()>>>,
-    closed: Vec<oneshot::Sender<()>>,
-}
-
-impl Task {
-    async fn run(mut self, mut commands: UnboundedReceiver<Command<PuCommand>>) {
-        self.machine.handle_input(PuInput::Start, self.clock.now());
-        while let Some(deadline) = self.perform() {
-            match wake(&mut self.associations, &mut commands, deadline, self.clock, &mut self.streak).await {
-                Wake::Association(id, event) => self.input(PuInput::Association(id, event)),
-                Wake::Command(command) => self.command(command),
-                Wake::Abandoned => self.input(PuInput::Abandon),
-                Wake::Timeout => self.machine.handle_timeout(self.clock.now()),
-            }
-        }
-        // What was sent while the session ended has its outcome too.
-        commands.close();
-        while let Ok(command) = commands.try_recv() {
-            self.command(command);
-        }
-        self.perform();
-        for done in self.closed.drain(..) {
-            let _ = done.send(());
-        }
-    }
-
-    fn command(&mut self, command: Command<PuCommand>) {
-        match command {
-            Command::Send { send, outgoing, done } => {
-                self.outcomes.insert(send, done);
-                self.input(PuInput::Send(send, outgoing));
-            }
-            Command::Taken(receipt) => self.input(PuInput::Taken(receipt)),
-            Command::Acknowledge(receipt) => self.input(PuInput::Acknowledge(receipt)),
-            Command::Own(PuCommand::CallbackSend { number, send, outgoing, done }) => {
-                self.outcomes.insert(send, done);
-                self.input(PuInput::CallbackSend(number, send, outgoing));
-            }
-            Command::Own(PuCommand::FailoverDone(number)) => self.input(PuInput::FailoverDone(number)),
-            Command::Own(PuCommand::ForceFailover { report }) => self.input(PuInput::ForceFailover { report }),
-            Command::Own(PuCommand::Close(done)) => {
-                self.closed.push(done);
-                self.input(PuInput::Close);
-            }
-            Command::Own(PuCommand::Abandon) => self.input(PuInput::Abandon),
-            Command::Own(PuCommand::Endpoint(news)) => self.input(PuInput::Endpoint(news)),
-            Command::Own(PuCommand::Selected(pool, result)) => {
-                if result.is_ok() {
-                    self.shared.lock().found_in = pool.clone();
-                    self.watch(pool);
-                }
-                self.input(PuInput::Endpoint(FromEndpoint::Selected(result)));
-            }
-            Command::Own(PuCommand::Paths(answer)) => {
-                let paths = self.machine.association().and_then(|id| self.associations.get(id));
-                let paths = paths.map_or(Err(Error::Closed), |association| association.paths().map_err(Error::from));
-                // Whoever asked may have gone.
-                let _ = answer.send(paths);
-            }
-        }
-    }
-
-    fn input(&mut self, input: PuInput) {
-        self.machine.handle_input(input, self.clock.now());
-    }
-
-    /// Does what the machine wants and answers its deadline; `None` once it is over.
-    fn perform(&mut self) -> Option<Option<machine::Time>> {
-        loop {
-            match self.machine.poll_output() {
-                Output::Wait(deadline) => return Some(deadline),
-                Output::Effect(PuEffect::Association(id, request)) => {
-                    if matches!(request, Request::Close | Request::Abort) {
-                        self.shared.lock().target = None;
-                    }
-                    self.associations.perform(id, request);
-                }
-                Output::Effect(PuEffect::Endpoint(request)) => self.ask_endpoint(request),
-                Output::Effect(PuEffect::Deliver(item)) => self.deliver(item),
-                Output::Effect(PuEffect::Outcome(send, outcome)) => self.outcome(send, outcome),
-                Output::Effect(PuEffect::Event(event)) => self.event(&event),
-                Output::Effect(PuEffect::Ended(result)) => {
-                    self.ended(result);
-                    return None;
-                }
-            }
-        }
-    }
-
-    fn ask_endpoint(&self, request: ToEndpoint) {
-        let pool = self.shared.pool.clone();
-        let commands = self.commands.clone();
-        match request {
-            ToEndpoint::Select { avoid } => self.endpoint.ask(Ask::Select {
-                pool,
-                avoid,
-                offers: self.offers.clone(),
-                answer: Box::new(move |found_in, result| {
-                    let result = result.map(|element| (*element).clone()).map_err(|error| {
-                        let text = error.to_string();
-                        match error {
-                            ResolveError::NoMapping { offered, .. } => SelectFailure::NoMapping(offered, text),
-                            error => match Error::resolve(error) {
-                                Error::NoRegistrar(_) => SelectFailure::NoRegistrar(text),
-                                Error::UnknownPool { .. } => SelectFailure::UnknownPool(text),
-                                _ => SelectFailure::Other(text),
-                            },
-                        }
-                    });
-                    // An error means that the session is over.
-                    let _ = commands.send(Command::Own(PuCommand::Selected(found_in, result)));
-                }),
-            }),
-            ToEndpoint::Report(pe_id) => {
-                let pool = self.shared.lock().found_in.clone();
-                self.endpoint.ask(Ask::Report { pool, pe_id });
-            }
-            ToEndpoint::Watch => self.watch(pool),
-            // The watch ends when its receiver is gone.
-            ToEndpoint::Unwatch => {}
-        }
-    }
-
-    /// Hears of the pool's changes from now on.
-    fn watch(&self, pool: PoolHandle) {
-        let mut state = self.shared.lock();
-        if state.watched.contains(&pool) {
-            return;
-        }
-        state.watched.push(pool.clone());
-        drop(state);
-        let shared = Arc::clone(&self.shared);
-        let commands = self.commands.clone();
-        let news = move |pool: &Arc<Pool>, gone: bool| {
-            let state = shared.lock();
-            let target = state.target.as_ref().filter(|_| state.found_in == pool.handle).map(|target| target.pe);
-            let is_over = state.end.is_some();
-            drop(state);
-            match target {
-                Some(pe) if !gone => {
-                    let listed = !pool.complete || pool.elements.iter().any(|e| e.id == pe);
-                    commands.send(Command::Own(PuCommand::Endpoint(FromEndpoint::Listed(listed)))).is_ok()
-                }
-                _ => !is_over,
-            }
-        };
-        self.endpoint.ask(Ask::Watch { pool, news: Box::new(news) });
-    }
-
-    fn deliver(&mut self, item: PuItem) {
-        let inbound = match item {
-            PuItem::Connected(target) => {
-                let mut state = self.shared.lock();
-                state.target = Some(target);
-                state.acks = self.machine.has_acks();
-                drop(state);
-                if let Some(connected) = self.connected.take() {
-                    let _ = connected.send(Ok(()));
-                }
-                return;
-            }
-            PuItem::Data(message) => Inbound::Data(message),
-            PuItem::Drain => Inbound::Notice(Notice::Drain),
-            PuItem::Failover { number, from, to, cause, cookie_sent } => {
-                let mut state = self.shared.lock();
-                state.target = Some(to.clone());
-                state.failovers += 1;
-                state.acks = self.machine.has_acks();
-                drop(state);
-                let to = PeHandle::of_target(&self.shared.pool, &to);
-                let failover = Failover { from, to, cause, cookie_sent, number, release: self.handle.upgrade() };
-                match &self.callback {
-                    Some(callback) => {
-                        tokio::spawn(callback(failover));
-                        return;
-                    }
-                    None => Inbound::Failover(failover),
-                }
-            }
-        };
-        // Nobody receives any more: the session is being dropped.
-        let _ = self.items.send(inbound);
-    }
-
-    fn outcome(&mut self, send: SendId, outcome: CoreOutcome) {
-        let Some(done) = self.outcomes.remove(&send) else { return };
-        if let Err(CoreOutcome::Returned(outgoing, reason)) = done.outcome.send(outcome) {
-            let returned = crate::Outcome::from(CoreOutcome::Returned(outgoing, reason));
-            if let crate::Outcome::Returned(outgoing, reason) = returned {
-                let _ = self.items.send(Inbound::Notice(Notice::Returned(outgoing, reason)));
-            }
-        }
-    }
-
-    fn event(&self, event: &SessionEvent) {
-        if let SessionEvent::FailoverStarted { from, cause } = event {
-            self.shared.lock().target = None;
-            let _ = self.items.send(Inbound::Notice(Notice::Leaving(*from, *cause)));
-        }
-        if let SessionEvent::NoServerYet = event {
-            let _ = self.items.send(Inbound::Notice(Notice::NoServer));
-        }
-        if let SessionEvent::PathChange { address, state } = event {
-            let _ = self.items.send(Inbound::Notice(Notice::Path(*address, *state)));
-        }
-        log(event, &self.shared.pool, self.machine.session_id());
-        self.endpoint.observe(event);
-    }
-
-    fn ended(&mut self, result: Result<(), SessionError>) {
-        let mut state = self.shared.lock();
-        state.target = None;
-        state.end = Some(result.clone());
-        drop(state);
-        if let (Some(connected), Err(error)) = (self.connected.take(), result) {
-            let _ = connected.send(Err(Error::session(error, &self.shared.pool)));
-        }
     }
 }
 
