@@ -54,7 +54,8 @@ impl Association {
         self.transport.poll_turn(cx, responder)
     }
 
-    /// Queues a message. `token` comes back in [`Event::Delivered`] or [`Event::Undelivered`].
+    /// Queues a message. `token` comes back in [`Event::Delivered`] or [`Event::Undelivered`], or in [`Event::NotSent`] if the peer turns out
+    /// not to take its stream.
     pub fn send(
         &mut self,
         stream: u16,

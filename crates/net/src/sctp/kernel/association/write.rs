@@ -51,7 +51,7 @@ impl KernelAssociation {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // A stream the peer does not have. The other messages are none the worse.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                    self.events.extend(self.outgoing.front_refused().map(Event::Undelivered));
+                    self.events.extend(self.outgoing.front_refused().map(Event::NotSent));
                 }
                 // It is over, and the kernel says why to whoever reads.
                 Err(_) => return,

@@ -169,13 +169,13 @@ impl Association {
         }
     }
 
-    /// The peer takes this many streams. What waits for others will not be delivered.
+    /// The peer takes this many streams. What waits for others is not sent.
     pub(super) fn limit_streams(&mut self, streams: u16) {
         if self.streams.replace(streams).is_some() {
             return;
         }
-        let undelivered = self.outbound.refuse_from(streams);
-        self.events.extend(undelivered.into_iter().map(Event::Undelivered));
+        let refused = self.outbound.refuse_from(streams);
+        self.events.extend(refused.into_iter().map(Event::NotSent));
     }
 
     /// Nothing more happens but what is in `events` already.
