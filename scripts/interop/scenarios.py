@@ -77,6 +77,13 @@ class Play:
         self.stage.type(name, f"{command}\n")
         return self.stage.sees(name, f"{command}: .*", count=before + 1).group()
 
+    def strangers(self, name, whose):
+        """PEs none of whose addresses is in the association, and one some of whose are not."""
+        if not self.answer(name, "register StrangePool 70000001 1 rr 198.51.100.7,198.51.100.8").endswith(" 1 rejected"):
+            raise Failed("a PE with nothing but addresses of others is registered")
+        self.score(whose, "2.3-3", "REGISTRATION_RESPONSE R=1")
+        self.say(name, f"register MixedPool 70000002 1 rr 198.51.100.7,{THEIRS[1]}")
+
     def clash(self, pool, ours, theirs, count):
         """PEs with a policy that cannot be registered here, as there is one of ours that RSPLIB's registrar has been made to forget."""
         self.say("our-many", f"register {pool} {ours} 1")
@@ -488,11 +495,7 @@ def addresses(play):
     s = play.stage
     play.our_registrar()
     play.speaker("to-ours", "asap", OURS[0], THEIRS[1], True)
-    s.type("to-ours", "register StrangePool 70000001 1 rr 198.51.100.7,198.51.100.8\n")
-    s.sees("to-ours", "1 answers, 1 rejected")
-    play.score("ours", "2.3-3", "REGISTRATION_RESPONSE R=1")
-    s.type("to-ours", f"register MixedPool 70000002 1 rr 198.51.100.7,{THEIRS[1]}\n")
-    s.sees("to-ours", "1 answers, 0 rejected")
+    play.strangers("to-ours", "ours")
     known = s.elements("MixedPool")["0x70000002"]["transport"]["addresses"]
     if known != [THEIRS[1]]:
         raise Failed(f"not only the good address is kept: {known}")
@@ -525,11 +528,7 @@ def unreachable_theirs(play):
     s = play.stage
     play.their_registrar()
     play.speaker("to-theirs", "asap", THEIRS[0], THEIRS[1], True)
-    s.type("to-theirs", "register StrangePool 70000001 1 rr 198.51.100.7,198.51.100.8\n")
-    s.sees("to-theirs", "1 answers, 1 rejected")
-    play.score("theirs", "2.3-3", "REGISTRATION_RESPONSE R=1")
-    s.type("to-theirs", f"register MixedPool 70000002 1 rr 198.51.100.7,{THEIRS[1]}\n")
-    s.sees("to-theirs", "1 answers, 0 rejected")
+    play.strangers("to-theirs", "theirs")
     play.score("theirs", "2.3-4", "REGISTRATION_RESPONSE R=0")
     play.their_pe("echo", "echo", "0xaaaa0001", registrar=THEIRS[0], local=THEIRS[1])
     s.sees("rspregistrar-0", "Successfully registered EchoPool")

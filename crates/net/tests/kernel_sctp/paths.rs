@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use machine::association::{Event, LostReason, Mapping, PathState, Protocol};
-use net::{Association, Feature, NotAvailable};
+use machine::association::{Event, LostReason, Mapping, PathState, Peer, Protocol};
+use net::{Association, Feature, NotAvailable, Transports};
 use socket2::{Domain, Socket, Type};
 
 use crate::common::{fast, message, next, options, send, up, with_settings};
@@ -15,11 +15,7 @@ use crate::hosts::{Hosts, NETWORKS};
 fn one_of_two_paths_is_cut_silently_and_messages_go_on_over_the_other() {
     with_settings(fast(), async |transports| {
         let hosts = Hosts::new();
-        let addresses = NETWORKS.map(|network| format!("10.0.{network}.2:0").parse().unwrap());
-        let listener = hosts.b(|| transports.bind(Protocol::Sctp, &addresses, options())).unwrap();
-        let to = listener.local_addrs().to_vec();
-        let mut client = hosts.a(|| transports.connect(Protocol::Sctp, to.clone(), options()));
-        let (peer, (mut server, _)) = tokio::join!(up(&mut client), hosts.accepted(&listener));
+        let (mut client, peer, mut server) = pair(&hosts, &transports, &NETWORKS).await;
         assert_eq!(peer.addresses.len(), 2, "{peer:?}");
         let primary = client.peer_addr();
         let other = *peer.addresses.iter().find(|address| **address != primary).unwrap();
@@ -48,11 +44,7 @@ fn one_of_two_paths_is_cut_silently_and_messages_go_on_over_the_other() {
 fn messages_take_the_path_that_is_named_primary() {
     with_settings(fast(), async |transports| {
         let hosts = Hosts::new();
-        let addresses = NETWORKS.map(|network| format!("10.0.{network}.2:0").parse().unwrap());
-        let listener = hosts.b(|| transports.bind(Protocol::Sctp, &addresses, options())).unwrap();
-        let to = listener.local_addrs().to_vec();
-        let mut client = hosts.a(|| transports.connect(Protocol::Sctp, to.clone(), options()));
-        let (peer, (mut server, _)) = tokio::join!(up(&mut client), hosts.accepted(&listener));
+        let (mut client, peer, mut server) = pair(&hosts, &transports, &NETWORKS).await;
         let other = *peer.addresses.iter().find(|address| **address != client.peer_addr()).unwrap();
         client.set_primary(other).unwrap();
         assert_eq!(client.peer_addr(), other);
@@ -62,6 +54,16 @@ fn messages_take_the_path_that_is_named_primary() {
         assert!(primary[0].rto.is_some() && primary[0].pmtu.is_some_and(|mtu| mtu > 500));
         round_trip(&mut client, &mut server).await;
     });
+}
+
+/// The ends of an association between the hosts over these networks, and the server as the client sees it.
+async fn pair(hosts: &Hosts, transports: &Transports, networks: &[u8]) -> (Association, Peer, Association) {
+    let addresses: Vec<_> = networks.iter().map(|network| format!("10.0.{network}.2:0").parse().unwrap()).collect();
+    let listener = hosts.b(|| transports.bind(Protocol::Sctp, &addresses, options())).unwrap();
+    let to = listener.local_addrs().to_vec();
+    let mut client = hosts.a(|| transports.connect(Protocol::Sctp, to, options()));
+    let (peer, (server, _)) = tokio::join!(up(&mut client), hosts.accepted(&listener));
+    (client, peer, server)
 }
 
 /// A message there and one back.
@@ -115,11 +117,7 @@ async fn news(client: &mut Association, server: &mut Association, address: std::
 fn a_message_that_waits_longer_than_its_lifetime_is_returned() {
     with_settings(fast(), async |transports| {
         let hosts = Hosts::new();
-        let listener =
-            hosts.b(|| transports.bind(Protocol::Sctp, &["10.0.10.2:0".parse().unwrap()], options())).unwrap();
-        let to = listener.local_addrs().to_vec();
-        let mut client = hosts.a(|| transports.connect(Protocol::Sctp, to, options()));
-        let (peer, (mut server, _)) = tokio::join!(up(&mut client), hosts.accepted(&listener));
+        let (mut client, peer, mut server) = pair(&hosts, &transports, &NETWORKS[..1]).await;
         hosts.cut(peer.addresses[0].ip());
         let lifetime = Some(Duration::from_millis(50));
         let data = bytes::Bytes::from_static(b"stale");
@@ -149,11 +147,7 @@ fn a_lifetime_is_refused_where_one_side_knows_of_none() {
     with_settings(fast(), async |transports| {
         let hosts = Hosts::new();
         hosts.set_on_a("sctp/prsctp_enable", "0");
-        let listener =
-            hosts.b(|| transports.bind(Protocol::Sctp, &["10.0.10.2:0".parse().unwrap()], options())).unwrap();
-        let to = listener.local_addrs().to_vec();
-        let mut client = hosts.a(|| transports.connect(Protocol::Sctp, to, options()));
-        let (_, (mut server, _)) = tokio::join!(up(&mut client), hosts.accepted(&listener));
+        let (mut client, _, mut server) = pair(&hosts, &transports, &NETWORKS[..1]).await;
         let refused = NotAvailable { feature: Feature::Lifetime, mapping: Mapping::Sctp };
         for association in [&mut client, &mut server] {
             let (lifetime, token) = (Some(Duration::from_secs(1)), machine::association::Token(7));
