@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use machine::Time;
 use machine::association::{Event, Heartbeat, Protocol, Token};
-use net::{Options, SctpChoice, TransportSettings, Transports};
+use net::{Options, TransportChoice, TransportSettings, Transports};
 
 fn main() {
     let number = |at, default| std::env::args().nth(at).and_then(|arg| arg.parse::<u64>().ok()).unwrap_or(default);
@@ -98,7 +98,8 @@ const IDLE: Options = Options {
 };
 
 fn transports() -> Transports {
-    let settings = TransportSettings { sctp: SctpChoice::Udp, encapsulation_port: 0, ..TransportSettings::default() };
+    let settings =
+        TransportSettings { choice: TransportChoice::SctpUdp, encapsulation_port: 0, ..TransportSettings::default() };
     Transports::new(settings)
 }
 

@@ -8,7 +8,7 @@ use machine::association::Protocol;
 use smallvec::SmallVec;
 use thiserror::Error;
 
-use crate::{KernelSettings, SctpChoice, TransportSettings, Transports};
+use crate::{KernelSettings, TransportSettings, Transports};
 
 /// Which transports a process uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -67,13 +67,7 @@ impl TransportChoice {
         encapsulation_port: Option<u16>,
         kernel: KernelSettings,
     ) -> Result<Transports, NoTransport> {
-        let sctp = match self {
-            TransportChoice::Auto => SctpChoice::Auto,
-            TransportChoice::Sctp => SctpChoice::Kernel,
-            TransportChoice::SctpUdp => SctpChoice::Udp,
-            TransportChoice::Tcp => return Ok(Transports::tcp()),
-        };
-        let mut settings = TransportSettings { sctp, kernel, ..TransportSettings::default() };
+        let mut settings = TransportSettings { choice: self, kernel, ..TransportSettings::default() };
         if let Some(port) = encapsulation_port {
             settings.encapsulation_port = port;
         }

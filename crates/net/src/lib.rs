@@ -34,4 +34,4 @@ pub use options::Options;
 pub use sctp::KernelSettings;
 pub use tcp_mapping::{MAX_MESSAGE, MAX_PAYLOAD, Responder};
 pub use transport::{AddressError, Feature, Message, NotAvailable, Path, SendError};
-pub use transports::{SctpBackend, SctpChoice, TransportSettings, Transports};
+pub use transports::{SctpBackend, TransportSettings, Transports};

@@ -136,8 +136,6 @@ pub enum Feature {
     Lifetime,
     /// Several paths, and what is known of each.
     Paths,
-    /// More than one address of our own.
-    MultiHoming,
     /// Adding and removing addresses while associations live (RFC 5061).
     AddIp,
 }
@@ -177,14 +175,20 @@ pub enum SendError {
     NotAvailable(#[from] NotAvailable),
 }
 
-impl std::fmt::Display for Feature {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+impl Feature {
+    /// What it is, in words.
+    pub fn name(self) -> &'static str {
+        match self {
             Feature::Lifetime => "a lifetime of messages",
             Feature::Paths => "path information",
-            Feature::MultiHoming => "more than one address",
             Feature::AddIp => "adding and removing addresses",
-        })
+        }
+    }
+}
+
+impl std::fmt::Display for Feature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -9,7 +9,7 @@ use machine::association::Protocol;
 use crate::sctp::Unavailable;
 use crate::sctp::udp::{ENCAPSULATION_PORT, Settings};
 use crate::transport::Sctp;
-use crate::{Association, BindError, KernelSettings, Listener, Options, ReservedPort};
+use crate::{Association, BindError, KernelSettings, Listener, Options, ReservedPort, TransportChoice};
 
 /// Where SCTP comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,25 +20,11 @@ pub enum SctpBackend {
     Udp,
 }
 
-/// Which back end is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum SctpChoice {
-    /// The kernel's if it is there, else over UDP.
-    #[default]
-    Auto,
-    /// The kernel's, or none.
-    Kernel,
-    /// Over UDP, or none.
-    Udp,
-    /// None: only the TCP mapping.
-    Off,
-}
-
 /// Settings of the transports of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransportSettings {
-    /// Where SCTP comes from.
-    pub sctp: SctpChoice,
+    /// Which are wanted.
+    pub choice: TransportChoice,
     /// UDP port of SCTP over UDP, RFC 6951 §6.
     pub encapsulation_port: u16,
     /// The kernel's SCTP.
@@ -50,7 +36,7 @@ pub struct TransportSettings {
 impl Default for TransportSettings {
     fn default() -> Self {
         TransportSettings {
-            sctp: SctpChoice::Auto,
+            choice: TransportChoice::Auto,
             encapsulation_port: ENCAPSULATION_PORT,
             kernel: KernelSettings::default(),
             udp: Settings::default(),

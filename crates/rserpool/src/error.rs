@@ -135,14 +135,8 @@ const NO_MAPPING: Error = Error::NotAvailable { feature: "a session", mapping: "
 impl From<net::NotAvailable> for Error {
     fn from(error: net::NotAvailable) -> Self {
         use machine::association::Mapping;
-        use net::Feature;
         Error::NotAvailable {
-            feature: match error.feature {
-                Feature::Lifetime => "a lifetime of messages",
-                Feature::Paths => "path information",
-                Feature::MultiHoming => "more than one address",
-                Feature::AddIp => "adding and removing addresses",
-            },
+            feature: error.feature.name(),
             mapping: match error.mapping {
                 Mapping::Sctp => "SCTP",
                 Mapping::Tcp => "TCP",

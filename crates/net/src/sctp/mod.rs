@@ -11,18 +11,18 @@ mod unavailable;
 use std::sync::Arc;
 
 use crate::transport::Sctp;
-use crate::{SctpBackend, SctpChoice, TransportSettings};
+use crate::{SctpBackend, TransportChoice, TransportSettings};
 
 pub use settings::KernelSettings;
 pub(crate) use unavailable::Unavailable;
 
 /// The back end this system allows, and which it is.
 pub(crate) fn start(settings: TransportSettings) -> (Arc<dyn Sctp>, Option<SctpBackend>) {
-    let wants_kernel = matches!(settings.sctp, SctpChoice::Auto | SctpChoice::Kernel);
+    let wants_kernel = matches!(settings.choice, TransportChoice::Auto | TransportChoice::Sctp);
     if wants_kernel && let Some(kernel) = kernel(settings) {
         return (kernel, Some(SctpBackend::Kernel));
     }
-    if matches!(settings.sctp, SctpChoice::Auto | SctpChoice::Udp) {
+    if matches!(settings.choice, TransportChoice::Auto | TransportChoice::SctpUdp) {
         tracing::info!(
             "SCTP over UDP (RFC 6951): one address on each side, no failover between paths; the kernel's has that (`modprobe sctp`)"
         );

@@ -2,7 +2,7 @@
 //! The back ends, and all in which they may differ. What is not said here is the same on each.
 
 use machine::association::{LostReason, Mapping, Protocol};
-use net::{SctpBackend, SctpChoice, TransportSettings, Transports};
+use net::{SctpBackend, TransportChoice, TransportSettings, Transports};
 
 /// What carries an association.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,11 +68,11 @@ impl BackEnd {
     /// A stack of its own, as a process has one. Must be called inside the runtime.
     pub(crate) fn transports(self) -> Transports {
         let (choice, backend) = match self {
-            BackEnd::Tcp => (SctpChoice::Off, None),
-            BackEnd::SctpOverUdp => (SctpChoice::Udp, Some(SctpBackend::Udp)),
-            BackEnd::KernelSctp => (SctpChoice::Kernel, Some(SctpBackend::Kernel)),
+            BackEnd::Tcp => (TransportChoice::Tcp, None),
+            BackEnd::SctpOverUdp => (TransportChoice::SctpUdp, Some(SctpBackend::Udp)),
+            BackEnd::KernelSctp => (TransportChoice::Sctp, Some(SctpBackend::Kernel)),
         };
-        let transports = Transports::new(TransportSettings { sctp: choice, ..TransportSettings::default() });
+        let transports = Transports::new(TransportSettings { choice, ..TransportSettings::default() });
         assert_eq!(transports.sctp(), backend, "{} is not here", self.name());
         transports
     }

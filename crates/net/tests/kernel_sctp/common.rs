@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use machine::association::{Event, Heartbeat, Peer, Protocol, Token};
-use net::{Association, KernelSettings, Listener, Options, SctpBackend, SctpChoice, TransportSettings, Transports};
+use net::{
+    Association, KernelSettings, Listener, Options, SctpBackend, TransportChoice, TransportSettings, Transports,
+};
 use socket2::{Domain, Socket, Type};
 
 /// Whether this kernel has SCTP. The module is there or it is not: it is the first thing asked.
@@ -25,7 +27,7 @@ pub(crate) fn with_settings(kernel: KernelSettings, test: impl AsyncFnOnce(Trans
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be had");
     runtime.block_on(async {
-        let settings = TransportSettings { sctp: SctpChoice::Kernel, kernel, ..TransportSettings::default() };
+        let settings = TransportSettings { choice: TransportChoice::Sctp, kernel, ..TransportSettings::default() };
         let transports = Transports::new(settings);
         assert_eq!(transports.sctp(), Some(SctpBackend::Kernel));
         tokio::time::timeout(Duration::from_secs(60), test(transports)).await.expect("it is over within a minute");

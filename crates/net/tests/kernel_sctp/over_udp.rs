@@ -2,7 +2,7 @@
 //! Kernel SCTP and SCTP over UDP speak with one another (RFC 6951): host `a` has the kernel's, host `b` has ours over UDP.
 
 use machine::association::{Event, LostReason, Protocol, Token};
-use net::{Association, KernelSettings, SctpChoice, TransportSettings, Transports};
+use net::{Association, KernelSettings, TransportChoice, TransportSettings, Transports};
 
 use crate::common::{accepted, next, options, up, with_settings};
 use crate::hosts::Hosts;
@@ -42,7 +42,7 @@ fn a_peer_over_udp_reaches_a_kernel_which_learns_its_port() {
 }
 
 fn over_udp() -> Transports {
-    Transports::new(TransportSettings { sctp: SctpChoice::Udp, ..TransportSettings::default() })
+    Transports::new(TransportSettings { choice: TransportChoice::SctpUdp, ..TransportSettings::default() })
 }
 
 /// Messages of all lengths both ways, on a stream, and an orderly end.

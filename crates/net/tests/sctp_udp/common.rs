@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use machine::association::{Event, Heartbeat, Mapping, Protocol};
-use net::{Association, Listener, Options, SctpBackend, SctpChoice, TransportSettings, Transports};
+use net::{Association, Listener, Options, SctpBackend, TransportChoice, TransportSettings, Transports};
 
 /// A stack of its own, as another process would have. It does not touch port 9899, which other tests may have.
 pub(crate) fn process() -> Transports {
@@ -13,7 +13,8 @@ pub(crate) fn process() -> Transports {
 }
 
 pub(crate) fn with_encapsulation_port(encapsulation_port: u16) -> Transports {
-    let settings = TransportSettings { sctp: SctpChoice::Udp, encapsulation_port, ..TransportSettings::default() };
+    let settings =
+        TransportSettings { choice: TransportChoice::SctpUdp, encapsulation_port, ..TransportSettings::default() };
     let transports = Transports::new(settings);
     assert_eq!(transports.sctp(), Some(SctpBackend::Udp));
     transports
