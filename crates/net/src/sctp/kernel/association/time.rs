@@ -30,9 +30,11 @@ impl KernelAssociation {
             return self.abort_for(LostReason::Closed);
         }
         if let State::Connecting(deadline) = self.state {
-            let late = now.since(deadline);
             if deadline > now {
-            } else if late > self.options.connect_timeout {
+                return;
+            }
+            let late = now.since(deadline);
+            if late > self.options.connect_timeout {
                 self.state = State::Connecting(now + self.options.connect_timeout);
                 self.paused(late);
             } else {
