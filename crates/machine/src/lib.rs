@@ -12,12 +12,13 @@
 //! }
 //! ```
 //!
-//! What a core says about connections, and hears from the transports, is in [`association`].
+//! What a core says about connections, and hears from the transports, is in [`association`]; when a silent peer is dead, in [`liveness`].
 //!
 //! The shell that drives a machine reads everything that has already arrived before it calls
 //! [`Machine::handle_timeout`], so that a late reader never mistakes its own delay for a dead peer.
 
 pub mod association;
+pub mod liveness;
 mod rng;
 mod time;
 mod timers;

@@ -15,7 +15,6 @@ mod at_once;
 mod config;
 mod event;
 mod inbound;
-mod liveness;
 mod outbound;
 mod output;
 mod streams;
@@ -25,13 +24,13 @@ use std::io::IoSlice;
 
 use bytes::{Bytes, BytesMut};
 use machine::association::{Heartbeat, Token};
+use machine::liveness::{Liveness, Verdict};
 use machine::{Output, Time};
 
 pub use at_once::Responder;
 pub use config::{Config, Role};
 pub use event::{Event, Kind, LostReason, ProtocolError, SendError, SocketEnd};
 use inbound::Inbound;
-pub use liveness::{Liveness, Verdict};
 use outbound::{DataMessage, Outbound};
 use output::OutputQueue;
 

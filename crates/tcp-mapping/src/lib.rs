@@ -24,8 +24,7 @@ pub mod plain;
 pub use ack_chunk::AckChunk;
 pub use chunk::{Chunk, ChunkError, UnknownChunk};
 pub use connection::{
-    Config, Connection, Event, Kind, Liveness, LostReason, ProtocolError, Responder, Role, SendError, SocketEnd,
-    Verdict,
+    Config, Connection, Event, Kind, LostReason, ProtocolError, Responder, Role, SendError, SocketEnd,
 };
 pub use data_chunk::DataChunk;
 pub use heartbeat_chunk::{HeartbeatAckChunk, HeartbeatChunk};

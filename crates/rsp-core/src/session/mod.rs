@@ -13,7 +13,6 @@ mod link;
 mod outbox;
 mod pe_session;
 mod pu_session;
-mod watchdog;
 
 use std::net::SocketAddr;
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use machine::liveness::{Liveness, Verdict};
 use machine::{Machine, Output, Time, Timers};
 
 use rsp_wire::asap;
@@ -12,7 +13,6 @@ use rsp_wire::session::{ByeReason, Features, Hello, SessionParameter};
 
 use super::link::{Greeting, Link, Received, sendable};
 use super::outbox::{Outbox, Pending};
-use super::watchdog::{Verdict, Watchdog};
 use super::{Message, Outcome, Outgoing, Receipt, ReturnReason, SendId, SessionEvent};
 use crate::association::{AssociationId, Event, Heartbeat, LostReason, Peer, Request};
 use crate::config::SessionSettings;
@@ -104,7 +104,7 @@ pub struct PeSession {
     draining: bool,
     closing: bool,
     /// Where the transport does not watch the PU itself.
-    watchdog: Option<Watchdog>,
+    watchdog: Option<Liveness>,
     timers: Timers<Timer>,
     effects: VecDeque<PeEffect>,
 }
@@ -257,31 +257,28 @@ impl PeSession {
         let dead_after = self.settings.give_up;
         self.link.request(Request::Heartbeat(Heartbeat { interval, dead_after }));
         if self.link.needs_heartbeat && self.link.has(Features::HEARTBEAT) {
-            let (watchdog, first) = Watchdog::new(interval, dead_after, now);
+            let watchdog = Liveness::new(Heartbeat { interval, dead_after }, now);
+            self.timers.set(Timer::Watchdog, watchdog.deadline());
             self.watchdog = Some(watchdog);
-            self.timers.set(Timer::Watchdog, first);
         }
         self.effects.push_back(PeEffect::Greeted { session_id, failover_count });
         self.open(now);
     }
 
-    fn watchdog_due(&mut self, due: Time, now: Time) {
-        let Some(verdict) = self.watchdog.as_mut().map(|watchdog| watchdog.look(due, now)) else { return };
-        let next = match verdict {
-            Verdict::Dead => {
+    fn watchdog_due(&mut self, now: Time) {
+        let Some(watchdog) = &mut self.watchdog else { return };
+        let verdict = watchdog.check(now);
+        self.timers.set(Timer::Watchdog, watchdog.deadline());
+        match verdict {
+            Verdict::Fine => return,
+            Verdict::Ask => {}
+            Verdict::Paused(_) => self.event(SessionEvent::Paused),
+            Verdict::Dead(_) => {
                 self.link.request(Request::Abort);
                 return self.ended(PeEnd::Lost(LostReason::HeartbeatMissed));
             }
-            Verdict::Wait(next) | Verdict::Ask(next) => next,
-            Verdict::Overslept(next) => {
-                self.event(SessionEvent::Paused);
-                next
-            }
-        };
-        if !matches!(verdict, Verdict::Wait(_)) {
-            self.link.session(SessionParameter::Heartbeat(now.as_micros()));
         }
-        self.timers.set(Timer::Watchdog, next);
+        self.link.session(SessionParameter::Heartbeat(now.as_micros()));
     }
 
     /// The kind of peer is decided.
@@ -439,9 +436,9 @@ impl Machine for PeSession {
     }
 
     fn handle_timeout(&mut self, now: Time) {
-        while let Some((due, timer)) = self.timers.pop_due(now) {
+        while let Some((_, timer)) = self.timers.pop_due(now) {
             match timer {
-                Timer::Watchdog => self.watchdog_due(due, now),
+                Timer::Watchdog => self.watchdog_due(now),
                 Timer::HelloWait => self.open(now),
                 Timer::Drain => self.bye(ByeReason::Drained, PeEnd::Closed),
                 Timer::Linger => self.bye(ByeReason::Closed, PeEnd::Closed),

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use machine::liveness::{Liveness, Verdict};
 use machine::{Machine, Output, Time, Timers};
 use smallvec::SmallVec;
 
@@ -15,7 +16,6 @@ use rsp_wire::{PeId, asap};
 use super::failover::Journey;
 use super::link::{Greeting, Link, Received, sendable};
 use super::outbox::{Outbox, Pending};
-use super::watchdog::{Verdict, Watchdog};
 use super::{
     Cause, Message, Outcome, Outgoing, Receipt, ReturnReason, SelectFailure, SendId, SessionError, SessionEvent, Target,
 };
@@ -151,7 +151,7 @@ pub struct PuSession {
     pub(super) draining: bool,
     pub(super) watching: bool,
     /// Where the transport does not watch the PE itself.
-    pub(super) watchdog: Option<Watchdog>,
+    pub(super) watchdog: Option<Liveness>,
     pub(super) closing: bool,
     pub(super) timers: Timers<Timer>,
     pub(super) effects: VecDeque<PuEffect>,
@@ -431,34 +431,31 @@ impl PuSession {
     pub(super) fn watch_peer(&mut self, heartbeat: Heartbeat, now: Time) {
         let asks = self.link().is_some_and(|link| link.needs_heartbeat && link.has(Features::HEARTBEAT));
         self.watchdog = asks.then(|| {
-            let (watchdog, first) = Watchdog::new(heartbeat.interval, heartbeat.dead_after, now);
-            self.timers.set(Timer::Watchdog, first);
+            let watchdog = Liveness::new(heartbeat, now);
+            self.timers.set(Timer::Watchdog, watchdog.deadline());
             watchdog
         });
     }
 
-    fn watchdog_due(&mut self, due: Time, now: Time) {
-        let Some(verdict) = self.watchdog.as_mut().map(|watchdog| watchdog.look(due, now)) else { return };
-        let next = match verdict {
-            Verdict::Dead => {
+    fn watchdog_due(&mut self, now: Time) {
+        let Some(watchdog) = &mut self.watchdog else { return };
+        let verdict = watchdog.check(now);
+        self.timers.set(Timer::Watchdog, watchdog.deadline());
+        match verdict {
+            Verdict::Fine => return,
+            Verdict::Ask => {}
+            Verdict::Paused(_) => self.event(SessionEvent::Paused),
+            Verdict::Dead(_) => {
                 if let Some(link) = self.link() {
                     link.request(Request::Abort);
                 }
                 self.flush();
                 return self.lost(Cause::HeartbeatMissed, now);
             }
-            Verdict::Wait(next) | Verdict::Ask(next) => next,
-            Verdict::Overslept(next) => {
-                self.event(SessionEvent::Paused);
-                next
-            }
-        };
-        if !matches!(verdict, Verdict::Wait(_))
-            && let Some(link) = self.link()
-        {
+        }
+        if let Some(link) = self.link() {
             link.session(SessionParameter::Heartbeat(now.as_micros()));
         }
-        self.timers.set(Timer::Watchdog, next);
     }
 
     fn overslept(&mut self, timer: Timer, again: Duration, now: Time) {
@@ -565,7 +562,7 @@ impl Machine for PuSession {
                     self.overslept(timer, self.settings.hello_wait, now)
                 }
                 Timer::Probe if now.since(due) > self.interval => self.overslept(timer, self.interval, now),
-                Timer::Watchdog => self.watchdog_due(due, now),
+                Timer::Watchdog => self.watchdog_due(now),
                 Timer::HelloWait => self.hello_unanswered(now),
                 Timer::Probe => self.unlisted_and_silent(now),
                 Timer::Retry => self.next_round(),

@@ -22,9 +22,9 @@ use tokio::time::Sleep;
 use self::read::Look;
 use super::incoming::Incoming;
 use super::listener::Restarts;
-use super::liveness::Liveness;
 use super::notification::Notification;
 use super::outgoing::Outgoing;
+use super::silence::Silence;
 use super::socket::{self, ReceiveInfo, SendInfo, Socket};
 use crate::tcp::UNSPECIFIED;
 use crate::{Clock, KernelSettings, MAX_MESSAGE, Options};
@@ -51,7 +51,7 @@ pub(crate) struct KernelAssociation {
     write_blocked: bool,
     /// Inside a notification of which the beginning was enough.
     skipping: bool,
-    liveness: Option<Liveness>,
+    silence: Option<Silence>,
     timer: Option<Pin<Box<Sleep>>>,
     clock: Clock,
     options: Options,
@@ -169,7 +169,7 @@ impl KernelAssociation {
             end_sent: false,
             write_blocked: false,
             skipping: false,
-            liveness: None,
+            silence: None,
             timer: None,
             clock: Clock::new(),
             options,
@@ -234,7 +234,7 @@ impl KernelAssociation {
         self.local = local_address(socket, id, self.peer);
         self.has_lifetime = socket.supports(id, socket::PR_SUPPORTED);
         let packets = socket.packets_received(id).unwrap_or_default();
-        self.liveness = Some(Liveness::new(self.options.heartbeat, packets, self.clock.now()));
+        self.silence = Some(Silence::new(self.options.heartbeat, packets, self.clock.now()));
         let event = self.up_event(addresses.into());
         self.events.push_back(event);
     }
@@ -277,7 +277,7 @@ impl KernelAssociation {
         self.state = State::Ended;
         self.source = Source::Closed;
         self.timer = None;
-        self.liveness = None;
+        self.silence = None;
         self.incoming.drop_partial();
         self.outgoing.end(self.clock.now(), &mut self.events);
         self.events.push_back(Event::Lost(reason));

@@ -9,9 +9,9 @@ mod association;
 mod incoming;
 mod layout;
 mod listener;
-mod liveness;
 mod notification;
 mod outgoing;
+mod silence;
 mod socket;
 
 use std::io;

@@ -5,14 +5,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use machine::association::{Event, LostReason};
+use machine::liveness::Verdict;
 
-use super::super::liveness::{Liveness, Verdict};
+use super::super::silence::Silence;
 use super::{KernelAssociation, Source, State};
 
 impl KernelAssociation {
     pub(super) fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let opening = if let State::Connecting(deadline) = self.state { Some(deadline) } else { None };
-        let silence = self.liveness.as_ref().map(Liveness::deadline);
+        let silence = self.silence.as_ref().map(Silence::deadline);
         let Some(deadline) = [opening, self.closing, silence].into_iter().flatten().min() else {
             return Poll::Pending;
         };
@@ -43,23 +44,23 @@ impl KernelAssociation {
             return;
         }
         let Source::Socket(socket) = &self.source else { return };
-        let Some(liveness) = &mut self.liveness else { return };
-        if now < liveness.deadline() {
+        let Some(silence) = &mut self.silence else { return };
+        if now < silence.deadline() {
             return;
         }
         // Without an answer the association is gone, and reading tells why.
         let Ok(packets) = socket.get_ref().packets_received(self.id) else {
-            self.liveness = None;
+            self.silence = None;
             return;
         };
-        match liveness.check(packets, now) {
+        match silence.check(packets, now) {
             Verdict::Fine => {}
             Verdict::Ask => self.ask(),
             Verdict::Paused(late) => {
                 self.ask();
                 self.paused(late);
             }
-            Verdict::Dead => self.abort_for(LostReason::HeartbeatMissed),
+            Verdict::Dead(_) => self.abort_for(LostReason::HeartbeatMissed),
         }
     }
 

@@ -52,15 +52,15 @@ impl Transport for KernelAssociation {
 
     fn set_heartbeat(&mut self, heartbeat: Heartbeat) {
         self.options.heartbeat = heartbeat;
-        if let Some(liveness) = &mut self.liveness {
-            liveness.set(heartbeat, self.clock.now());
+        if let Some(silence) = &mut self.silence {
+            silence.set(heartbeat, self.clock.now());
         }
     }
 
     fn probe(&mut self) {
-        let (Source::Socket(socket), Some(liveness)) = (&self.source, &mut self.liveness) else { return };
+        let (Source::Socket(socket), Some(silence)) = (&self.source, &mut self.silence) else { return };
         let Ok(packets) = socket.get_ref().packets_received(self.id) else { return };
-        liveness.probe(packets, self.clock.now());
+        silence.probe(packets, self.clock.now());
         self.ask();
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use machine::Time;
 use machine::association::{Event, LostReason, Token};
-use tcp_mapping::Liveness;
+use machine::liveness::Liveness;
 
 use super::connect::Connecting;
 use super::unordered::Unordered;

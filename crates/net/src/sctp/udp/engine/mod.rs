@@ -22,6 +22,7 @@ use std::task::Waker;
 
 use machine::Time;
 use machine::association::{Event, LostReason, Mapping, Peer, PeerIdentity};
+use machine::liveness::Liveness;
 use slab::Slab;
 use smallvec::{SmallVec, smallvec};
 
@@ -324,7 +325,7 @@ impl Engine {
         }
         association.limit_streams(streams.unwrap_or(self.settings.max_streams));
         (association.is_up, association.connecting, association.local_tag) = (true, None, tag);
-        association.liveness = Some(tcp_mapping::Liveness::new(association.options.heartbeat, now));
+        association.liveness = Some(Liveness::new(association.options.heartbeat, now));
         association.events.push_back(Event::Up(Peer {
             addresses: smallvec![association.peer_addr()],
             local: association.local_addr(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use machine::Time;
 use machine::association::{Event, Heartbeat, LostReason};
+use machine::liveness::Liveness;
 
 use super::association::Association;
 use super::connect::Connecting;
@@ -166,7 +167,7 @@ impl Engine {
         let Some(association) = self.get_mut(id) else { return };
         association.options.heartbeat = heartbeat;
         if association.liveness.is_some() {
-            association.liveness = Some(tcp_mapping::Liveness::new(heartbeat, now));
+            association.liveness = Some(Liveness::new(heartbeat, now));
         }
         self.settle(id.index);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use machine::Time;
 use machine::association::{Event, LostReason};
-use tcp_mapping::Verdict;
+use machine::liveness::Verdict;
 
 use super::{Engine, kind, packet};
 

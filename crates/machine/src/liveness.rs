@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Heartbeats: when to break the silence and when to call it death (draft §3.5; §4 leaves it open). SCTP over UDP judges
-//! its peers in the same way.
+//! Heartbeats: when to break the silence and when to call it death. Every transport and the session layer judge their peers in this way.
 
 use std::time::Duration;
 
-use machine::Time;
-use machine::association::Heartbeat;
+use crate::Time;
+use crate::association::Heartbeat;
 
 /// Watches how long the peer has been silent.
 #[derive(Debug)]
 pub struct Liveness {
     settings: Heartbeat,
-    /// When the last byte came, or since when we watch again after a pause of our own.
+    /// When the last sign of life came, or since when we watch again after a pause of our own.
     silent_since: Time,
-    /// When the next HEARTBEAT goes, unless a byte comes before.
+    /// When the next HEARTBEAT goes, unless something comes before.
     next_heartbeat: Time,
     /// The answer to a probe is due then.
     probe: Option<Time>,
@@ -40,13 +39,13 @@ impl Liveness {
         Liveness { settings, silent_since: now, next_heartbeat: now + settings.interval, probe: None }
     }
 
-    /// A HEARTBEAT goes now, and a byte must come within one interval.
+    /// A HEARTBEAT goes now, and something must come within one interval.
     pub fn probe(&mut self, now: Time) {
         self.next_heartbeat = now + self.settings.interval;
         self.probe.get_or_insert(self.next_heartbeat);
     }
 
-    /// A byte came; which does not matter.
+    /// Something came; what does not matter.
     pub fn heard(&mut self, now: Time) {
         self.silent_since = now;
         self.next_heartbeat = now + self.settings.interval;
