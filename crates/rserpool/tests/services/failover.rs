@@ -98,9 +98,8 @@ async fn a_failover_can_be_forced(stage: Stage) {
     let first = session.pe().expect("it has a server").id;
     session.force_failover(Report::No).await.expect("the session runs");
     let failover = loop {
-        match session.recv().await.expect("it runs").expect("it goes on") {
-            Item::Failover(failover) => break failover,
-            _ => {}
+        if let Item::Failover(failover) = session.recv().await.expect("it runs").expect("it goes on") {
+            break failover;
         }
     };
     assert_eq!((failover.from, failover.cause), (first, rserpool::Cause::Application));
