@@ -68,6 +68,15 @@ impl Transports {
         self.backend
     }
 
+    /// What carries this protocol here, by the name users know it by.
+    pub fn carrier(&self, protocol: Protocol) -> TransportChoice {
+        match (protocol, self.backend) {
+            (Protocol::Tcp, _) => TransportChoice::Tcp,
+            (Protocol::Sctp, Some(SctpBackend::Udp)) => TransportChoice::SctpUdp,
+            (Protocol::Sctp, _) => TransportChoice::Sctp,
+        }
+    }
+
     /// Starts connecting to the first of `addresses` that answers, and returns at once; SCTP takes them as addresses of one
     /// multi-homed peer. Messages may be sent before [`Event::Up`](machine::association::Event::Up).
     pub fn connect(&self, protocol: Protocol, addresses: Vec<SocketAddr>, options: Options) -> Association {

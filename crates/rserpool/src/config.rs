@@ -27,6 +27,8 @@ pub struct Config {
     pub multicast_groups: Vec<SocketAddr>,
     /// The interface to hear it on; `None` = all that can multicast.
     pub multicast_interface: Option<String>,
+    /// Where the process serves its control socket (docs/control-socket.md); `None` = nowhere.
+    pub control_dir: Option<PathBuf>,
     /// The profile the values come from.
     pub profile: Profile,
     /// Towards registrars.
@@ -46,6 +48,7 @@ impl Config {
             multicast: None,
             multicast_groups: Vec::new(),
             multicast_interface: None,
+            control_dir: None,
             profile,
             endpoint: EndpointSettings::of(profile),
             session: SessionSettings::of(profile),
@@ -114,6 +117,7 @@ impl Config {
             None => file.multicast_groups,
         };
         config.multicast_interface = variable("RSERPOOL_MULTICAST_INTERFACE").or(file.multicast_interface);
+        config.control_dir = variable("RSERPOOL_CONTROL_DIR").map(PathBuf::from).or(file.control_dir);
         for (name, value) in file.endpoint {
             config.endpoint.set(&name, &plain(&value)).map_err(|e| in_file(format!("[endpoint] {e}")))?;
         }
@@ -149,6 +153,7 @@ struct File {
     multicast: Option<bool>,
     multicast_groups: Vec<SocketAddr>,
     multicast_interface: Option<String>,
+    control_dir: Option<PathBuf>,
     endpoint: toml::Table,
     session: toml::Table,
 }
@@ -192,7 +197,7 @@ mod tests {
         for (name, value) in file.session {
             config.session.set(&name, &plain(&value)).expect("a setting");
         }
-        for name in ["REGISTRARS", "PROFILE", "TRANSPORT", "MULTICAST", "CONFIG", "LOG"] {
+        for name in ["REGISTRARS", "PROFILE", "TRANSPORT", "MULTICAST", "CONTROL_DIR", "CONFIG", "LOG"] {
             assert!(shipped.contains(&format!("RSERPOOL_{name}")), "{name}");
         }
     }

@@ -2,7 +2,7 @@
 //! What both ends of a session share: the way to the task that drives it, and the send window.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use rsp_core::session::{Outcome as CoreOutcome, Receipt, SendId};
 use tokio::sync::mpsc::UnboundedSender;
@@ -30,6 +30,32 @@ pub(crate) enum Command<Own> {
 pub(crate) struct Done {
     pub(crate) outcome: oneshot::Sender<CoreOutcome>,
     _window: Option<OwnedSemaphorePermit>,
+    _counted: Counted,
+}
+
+/// Counts one send until its outcome.
+#[derive(Debug)]
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(sends: &Arc<AtomicUsize>) -> Self {
+        sends.fetch_add(1, Ordering::Relaxed);
+        Counted(Arc::clone(sends))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Sends without outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unfinished {
+    pub(crate) messages: usize,
+    /// In the window; a small message counts as 64 bytes.
+    pub(crate) bytes: usize,
 }
 
 /// The application's way to its session.
@@ -38,6 +64,7 @@ pub(crate) struct Handle<Own> {
     pub(crate) commands: UnboundedSender<Command<Own>>,
     window: Arc<Semaphore>,
     window_size: usize,
+    unfinished: Arc<AtomicUsize>,
     next_send: AtomicU64,
     max_message: usize,
 }
@@ -49,6 +76,7 @@ impl<Own> Handle<Own> {
             commands,
             window: Arc::new(Semaphore::new(window_size)),
             window_size,
+            unfinished: Arc::default(),
             next_send: AtomicU64::new(1),
             max_message: net::MAX_MESSAGE - 64,
         })
@@ -67,7 +95,7 @@ impl<Own> Handle<Own> {
         self.check(&outgoing)?;
         let send = SendId(self.next_send.fetch_add(1, Ordering::Relaxed));
         let (outcome, sent) = oneshot::channel();
-        Ok((send, outgoing.into_core(None), Done { outcome, _window: None }, Sent(sent)))
+        Ok((send, outgoing.into_core(None), self.done(outcome, None), Sent(sent)))
     }
 
     fn submit(
@@ -78,10 +106,22 @@ impl<Own> Handle<Own> {
     ) -> Result<Sent> {
         let send = SendId(self.next_send.fetch_add(1, Ordering::Relaxed));
         let (outcome, sent) = oneshot::channel();
-        let done = Done { outcome, _window: window };
+        let done = self.done(outcome, window);
         let command = Command::Send { send, outgoing: outgoing.into_core(answers), done };
         self.commands.send(command).map_err(|_| Error::Closed)?;
         Ok(Sent(sent))
+    }
+
+    fn done(&self, outcome: oneshot::Sender<CoreOutcome>, window: Option<OwnedSemaphorePermit>) -> Done {
+        Done { outcome, _window: window, _counted: Counted::new(&self.unfinished) }
+    }
+
+    /// What has been sent and has no outcome yet.
+    pub(crate) fn unfinished(&self) -> Unfinished {
+        Unfinished {
+            messages: self.unfinished.load(Ordering::Relaxed),
+            bytes: self.window_size - self.window.available_permits(),
+        }
     }
 
     fn check(&self, outgoing: &Outgoing) -> Result<()> {

@@ -31,6 +31,7 @@
 
 mod basic_mode;
 mod config;
+mod control;
 mod discovery;
 mod endpoint_task;
 mod error;

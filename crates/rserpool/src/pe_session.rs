@@ -2,7 +2,7 @@
 //! The pool element's end of a session.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use crate::greeter::ACCEPTED;
 use crate::handle::{Command, Done, Handle};
 use crate::message::{Message, Notice, Outgoing, PeItem, Sent};
 use crate::task::{Wake, wake};
-use crate::{Error, PoolUser, Result};
+use crate::{Error, PoolUser, Result, Transport};
 
 /// A session as its server sees it: it lives as long as one association. Everything takes `&self`.
 ///
@@ -99,6 +99,11 @@ impl PeSession {
         self.shared.peer
     }
 
+    /// What carries it: `sctp`, `sctp-udp` or `tcp`.
+    pub fn transport(&self) -> Transport {
+        self.shared.transport
+    }
+
     /// Waits for the outcomes of all sends, at most `linger`, then says BYE.
     ///
     /// # Errors
@@ -149,6 +154,7 @@ enum Inbound {
 #[derive(Debug)]
 struct Shared {
     peer: std::net::SocketAddr,
+    transport: Transport,
     session_id: OnceLock<u64>,
     end: OnceLock<PeEnd>,
 }
@@ -163,9 +169,33 @@ pub(crate) struct Sessions {
 #[derive(Debug, Default)]
 struct SessionsState {
     next: u64,
-    all: HashMap<u64, UnboundedSender<Command<PeCommand>>>,
+    all: HashMap<u64, Member>,
     by_session: HashMap<u64, u64>,
     drain_until: Option<tokio::time::Instant>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Member {
+    commands: UnboundedSender<Command<PeCommand>>,
+    shared: Arc<Shared>,
+    handle: Weak<Handle<PeCommand>>,
+    since: tokio::time::Instant,
+}
+
+impl Member {
+    /// As the control socket shows it.
+    fn describe(&self) -> serde_json::Value {
+        let unfinished = self.handle.upgrade().map(|handle| handle.unfinished());
+        serde_json::json!({
+            "session": self.shared.session_id.get().map(|id| format!("{id:#018x}")),
+            "peer": self.shared.peer.to_string(),
+            "transport": self.shared.transport.name(),
+            "unacked": unfinished.map(|it| it.messages),
+            "window_bytes": unfinished.map(|it| it.bytes),
+            "age_seconds": self.since.elapsed().as_secs(),
+        })
+    }
 }
 
 impl Sessions {
@@ -173,11 +203,18 @@ impl Sessions {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, commands: &UnboundedSender<Command<PeCommand>>) -> u64 {
+    fn enter(&self, shared: &Arc<Shared>, handle: &Arc<Handle<PeCommand>>) -> u64 {
+        let commands = &handle.commands;
         let mut state = self.lock();
         state.next += 1;
         let key = state.next;
-        state.all.insert(key, commands.clone());
+        let member = Member {
+            commands: commands.clone(),
+            shared: Arc::clone(shared),
+            handle: Arc::downgrade(handle),
+            since: tokio::time::Instant::now(),
+        };
+        state.all.insert(key, member);
         if let Some(until) = state.drain_until {
             let left = until.saturating_duration_since(tokio::time::Instant::now());
             let _ = commands.send(Command::Own(PeCommand::Drain(left, None)));
@@ -190,7 +227,7 @@ impl Sessions {
         let mut state = self.lock();
         if let Some(old) = state.by_session.insert(session_id, key)
             && old != key
-            && let Some(commands) = state.all.get(&old)
+            && let Some(Member { commands, .. }) = state.all.get(&old)
         {
             let _ = commands.send(Command::Own(PeCommand::Supersede));
         }
@@ -213,7 +250,7 @@ impl Sessions {
         let told: Vec<_> = {
             let mut state = self.lock();
             state.drain_until = Some(tokio::time::Instant::now() + time);
-            let tell = |commands: &UnboundedSender<Command<PeCommand>>| {
+            let tell = |Member { commands, .. }: &Member| {
                 let (tell, told) = oneshot::channel();
                 let _ = commands.send(Command::Own(PeCommand::Drain(time, Some(tell))));
                 told
@@ -227,6 +264,14 @@ impl Sessions {
             }
         };
         let _ = tokio::time::timeout(time, all).await;
+    }
+
+    /// All of them as the control socket shows them, the oldest first.
+    pub(crate) fn describe(&self) -> Vec<serde_json::Value> {
+        let state = self.lock();
+        let mut all: Vec<_> = state.all.iter().collect();
+        all.sort_by_key(|(key, _)| **key);
+        all.into_iter().map(|(_, member)| member.describe()).collect()
     }
 
     /// Number of sessions.
@@ -251,15 +296,16 @@ pub(crate) fn start(
     machine: Core,
     associations: Associations,
     peer: std::net::SocketAddr,
+    transport: Transport,
     pool: PoolHandle,
     user: &PoolUser,
     sessions: Arc<Sessions>,
 ) -> PeSession {
     let (commands, from_application) = unbounded_channel();
     let (to_application, items) = unbounded_channel();
-    let shared = Arc::new(Shared { peer, session_id: OnceLock::new(), end: OnceLock::new() });
-    let key = sessions.enter(&commands);
+    let shared = Arc::new(Shared { peer, transport, session_id: OnceLock::new(), end: OnceLock::new() });
     let handle = Handle::new(commands, user.config().session.send_window);
+    let key = sessions.enter(&shared, &handle);
     let task = Task {
         machine,
         associations,

@@ -77,6 +77,26 @@ impl Policy {
         }
     }
 
+    /// Its weight, or priority, if it has one.
+    pub fn weight(self) -> Option<u32> {
+        match self {
+            Policy::WeightedRoundRobin { weight } | Policy::WeightedRandom { weight } => Some(weight),
+            Policy::Priority { priority } => Some(priority),
+            _ => None,
+        }
+    }
+
+    /// Its load, if it has one.
+    pub fn load(self) -> Option<f64> {
+        match self {
+            Policy::LeastUsed { load }
+            | Policy::LeastUsedDegradation { load, .. }
+            | Policy::PriorityLeastUsed { load, .. }
+            | Policy::RandomizedLeastUsed { load } => Some(load),
+            _ => None,
+        }
+    }
+
     /// The same policy with another weight, or priority; policies without one stay as they are.
     pub fn with_weight(self, weight: u32) -> Self {
         match self {

@@ -11,17 +11,19 @@ use machine::association;
 use rsp_core::endpoint::{Life, Register, RegistrationId};
 use rsp_wire::parameter::UserTransport;
 use rsp_wire::{PeId, PoolHandle};
+use smallvec::SmallVec;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::endpoint_task::{Ask, Registration};
+use crate::control::{Element, Entered};
+use crate::endpoint_task::{Ask, EndpointHandle, Registration};
 use crate::greeter::{self, Role};
 use crate::listeners;
 use crate::pe_session::{PeSession, Sessions};
 use crate::pool_user::Mapping;
 use crate::pool_user::mapping_of;
 use crate::task::accepting_options;
-use crate::{Config, Error, PeHandle, Policy, PoolUser, Result};
+use crate::{Config, Error, PeHandle, Policy, PoolUser, Result, Transport};
 
 /// What is to be decided before a server joins a pool.
 #[derive(Debug)]
@@ -132,14 +134,22 @@ impl PoolElementBuilder {
         let (accepted, sessions) = mpsc::channel(BACKLOG);
         let (home, home_seen) = watch::channel(None);
         let (gone, is_gone) = watch::channel(0);
-        let pe = PoolElement {
+        let registered = Arc::new(Registered {
             handle: handle_of(&self.pool, id, mappings[0], &registers[0].user_transport),
             registrations: registers.iter().map(|register| register.registration).collect(),
             policy: Mutex::new(self.policy),
+            endpoint: user.endpoint().clone(),
+            sessions: Arc::new(Sessions::default()),
+            transports: doors.iter().map(|door| user.transports().carrier(door.protocol)).collect(),
+            home: home_seen,
+        });
+        let as_element: Arc<dyn Element> = registered.clone();
+        let entered = user.registry().map(|registry| registry.enter_element(Arc::downgrade(&as_element)));
+        let pe = PoolElement {
+            registered,
+            _entered: entered,
             user: user.clone(),
             accepted: tokio::sync::Mutex::new(sessions),
-            sessions: Arc::new(Sessions::default()),
-            home: home_seen,
             gone: is_gone,
             left: AtomicBool::new(false),
             stop: watch::channel(false).0,
@@ -151,10 +161,11 @@ impl PoolElementBuilder {
                 accepted: accepted.clone(),
                 user: user.clone(),
                 options,
-                pool: pe.handle.pool.clone(),
+                transport: user.transports().carrier(listener.protocol),
+                pool: pe.handle().pool.clone(),
                 pe: id,
                 acks: self.acks,
-                sessions: Arc::clone(&pe.sessions),
+                sessions: Arc::clone(&pe.registered.sessions),
             };
             tokio::spawn(door.open(pe.stop.subscribe()));
         }
@@ -167,7 +178,7 @@ impl PoolElementBuilder {
             match registrations.recv().await.ok_or(Error::Closed)? {
                 Registration::Registered { home: at, warning } => {
                     if let Some(warning) = warning {
-                        tracing::warn!(pool = %pe.handle.pool, pe = %id, ?warning, "the registrar changed the registration");
+                        tracing::warn!(pool = %pe.handle().pool, pe = %id, ?warning, "the registrar changed the registration");
                     }
                     let _ = home.send(Some(at.address));
                     missing -= 1;
@@ -185,14 +196,11 @@ impl PoolElementBuilder {
 /// A server in a pool. Dropping it deregisters without waiting.
 #[derive(Debug)]
 pub struct PoolElement {
-    handle: PeHandle,
-    /// One for each mapping.
-    registrations: Vec<RegistrationId>,
-    policy: Mutex<Policy>,
+    registered: Arc<Registered>,
+    /// Seen on the control socket as long as it is there.
+    _entered: Option<Entered>,
     user: PoolUser,
     accepted: tokio::sync::Mutex<mpsc::Receiver<PeSession>>,
-    sessions: Arc<Sessions>,
-    home: watch::Receiver<Option<SocketAddr>>,
     /// How many registrations are over.
     gone: watch::Receiver<usize>,
     left: AtomicBool,
@@ -270,19 +278,12 @@ impl PoolElement {
     /// # Errors
     /// [`Error::Config`] if it is another policy: all servers of a pool have the same.
     pub async fn update(&self, policy: Policy) -> Result<()> {
-        let mut own = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::discriminant(&*own) != std::mem::discriminant(&policy) {
-            return Err(Error::Config(
-                "the policy of a pool cannot change; its values (weight, priority, load) can".to_owned(),
-            ));
-        }
-        *own = policy;
-        drop(own);
-        for registration in self.registrations.iter().copied() {
-            let ask = Ask::Update { registration, policy: Some(policy.wire()), user_transport: None };
-            self.user.endpoint().ask(ask);
-        }
-        Ok(())
+        self.registered.update(policy)
+    }
+
+    /// Its policy with the values of now.
+    pub fn policy(&self) -> Policy {
+        self.registered.policy()
     }
 
     /// Leaves the pool: pool users are told first, finish what is outstanding and move; ready when they have gone, at most after `time`. Goes on if dropped.
@@ -291,8 +292,8 @@ impl PoolElement {
     /// None today; the result leaves room.
     pub async fn drain(&self, time: Duration) -> Result<()> {
         if !self.left.swap(true, Ordering::Relaxed) {
-            let sessions = Arc::clone(&self.sessions);
-            let (endpoint, registrations) = (self.user.endpoint().clone(), self.registrations.clone());
+            let sessions = Arc::clone(&self.registered.sessions);
+            let (endpoint, registrations) = (self.user.endpoint().clone(), self.registered.registrations.clone());
             tokio::spawn(async move {
                 sessions.drain(time).await;
                 for registration in registrations {
@@ -300,7 +301,7 @@ impl PoolElement {
                 }
             });
         }
-        let _ = tokio::time::timeout(time, self.sessions.empty()).await;
+        let _ = tokio::time::timeout(time, self.registered.sessions.empty()).await;
         self.deregistered().await;
         let _ = self.stop.send_replace(true);
         Ok(())
@@ -321,35 +322,40 @@ impl PoolElement {
     async fn deregistered(&self) {
         let bound = self.user.config().endpoint.t3_deregistration;
         // No answer in time: the registrar finds out by itself.
-        let all = self.registrations.len();
+        let all = self.registered.registrations.len();
         let _ = tokio::time::timeout(bound, self.gone.clone().wait_for(|gone| *gone >= all)).await;
     }
 
     /// Who this server is (the "opaque instance id" of the service drafts).
     pub fn handle(&self) -> &PeHandle {
-        &self.handle
+        &self.registered.handle
     }
 
     /// The registrar that has it registered.
     pub fn home_registrar(&self) -> Option<SocketAddr> {
-        *self.home.borrow()
+        *self.registered.home.borrow()
     }
 
     /// Waits until another registrar than `known` has it registered; `None` if it is over. Cancel-safe.
     pub async fn home_other_than(&self, known: Option<SocketAddr>) -> Option<SocketAddr> {
-        let mut home = self.home.clone();
+        let mut home = self.registered.home.clone();
         let now = home.wait_for(|now| *now != known).await.ok()?;
         *now
     }
 
     /// Sessions open now.
     pub fn sessions(&self) -> usize {
-        self.sessions.len()
+        self.registered.sessions.len()
+    }
+
+    /// What it is reached over: `sctp` or `sctp-udp`, `tcp`, or both.
+    pub fn transports(&self) -> &[Transport] {
+        &self.registered.transports
     }
 
     fn leave(&self) {
         if !self.left.swap(true, Ordering::Relaxed) {
-            for registration in self.registrations.iter().copied() {
+            for registration in self.registered.registrations.iter().copied() {
                 self.user.endpoint().ask(Ask::Deregister { registration });
             }
         }
@@ -360,6 +366,76 @@ impl Drop for PoolElement {
     fn drop(&mut self) {
         self.leave();
         let _ = self.stop.send_replace(true);
+    }
+}
+
+/// What is registered, for as long as the pool element is there.
+#[derive(Debug)]
+struct Registered {
+    handle: PeHandle,
+    /// One for each mapping.
+    registrations: Vec<RegistrationId>,
+    policy: Mutex<Policy>,
+    endpoint: EndpointHandle,
+    sessions: Arc<Sessions>,
+    transports: SmallVec<[Transport; 2]>,
+    home: watch::Receiver<Option<SocketAddr>>,
+}
+
+impl Registered {
+    fn policy(&self) -> Policy {
+        *self.policy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn update(&self, policy: Policy) -> Result<()> {
+        let mut own = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::discriminant(&*own) != std::mem::discriminant(&policy) {
+            return Err(Error::Config(
+                "the policy of a pool cannot change; its values (weight, priority, load) can".to_owned(),
+            ));
+        }
+        *own = policy;
+        drop(own);
+        for registration in self.registrations.iter().copied() {
+            let ask = Ask::Update { registration, policy: Some(policy.wire()), user_transport: None };
+            self.endpoint.ask(ask);
+        }
+        Ok(())
+    }
+}
+
+/// On the control socket.
+impl Element for Registered {
+    fn describe(&self) -> serde_json::Value {
+        let policy = self.policy();
+        serde_json::json!({
+            "pool": self.handle.pool.to_string(),
+            "pe": self.handle.id.to_string(),
+            "addresses": self.handle.addrs.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "mapping": self.handle.mapping.name(),
+            "transports": self.transports.iter().map(|it| it.name()).collect::<Vec<_>>(),
+            "policy": policy.wire().short_name(),
+            "load": policy.load(),
+            "weight": policy.weight(),
+            "home": self.home.borrow().map(|home| home.to_string()),
+            "sessions": self.sessions.describe(),
+        })
+    }
+
+    fn set(&self, load: Option<f64>, weight: Option<u32>) -> Result<()> {
+        let policy = self.policy();
+        let lacks = |value: &str, ones: &str| {
+            let name = policy.wire().short_name();
+            Err(Error::Config(format!("the policy of pool {} ({name}) has no {value}: {ones} have", self.handle.pool)))
+        };
+        match (load, weight) {
+            (Some(_), _) if policy.load().is_none() => lacks("load", "LU, LUD, PLU and RLU"),
+            (_, Some(_)) if policy.weight().is_none() => lacks("weight or priority", "WRR, WRAND and PRIO"),
+            _ => {
+                let policy = load.map_or(policy, |load| policy.with_load(load));
+                self.update(weight.map_or(policy, |weight| policy.with_weight(weight)))
+            }
+        }
     }
 }
 
@@ -403,6 +479,7 @@ struct Door {
     pool: PoolHandle,
     pe: PeId,
     acks: bool,
+    transport: Transport,
     sessions: Arc<Sessions>,
     /// For pool users, too; otherwise only registrars come this way.
     serves: bool,
@@ -441,7 +518,16 @@ impl Door {
                 let Some(address) = peer.addresses.first().copied() else { return };
                 let pool = self.pool.clone();
                 let sessions = Arc::clone(&self.sessions);
-                let session = crate::pe_session::start(*machine, *associations, address, pool, &self.user, sessions);
+                let (machine, associations) = (*machine, *associations);
+                let session = crate::pe_session::start(
+                    machine,
+                    associations,
+                    address,
+                    self.transport,
+                    pool,
+                    &self.user,
+                    sessions,
+                );
                 // A session nobody takes is dropped, and goes on at another server. Never wait here: registrars come through this door too.
                 let _ = self.accepted.try_send(session);
             }

@@ -2,6 +2,7 @@
 //! The process as a user of pools.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use rsp_wire::parameter::{PoolElement as Element, Protocol, UserTransport};
 use rsp_wire::{PeId, PoolHandle};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::control::{Control, Registry};
 use crate::discovery::Discovery;
 use crate::endpoint_task::{Ask, EndpointHandle};
 use crate::session::SessionBuilder;
@@ -29,6 +31,7 @@ struct Inner {
     endpoint: EndpointHandle,
     transports: Transports,
     clock: Clock,
+    control: Option<Control>,
 }
 
 /// What is to be decided before a [`PoolUser`] is built.
@@ -40,6 +43,7 @@ pub struct PoolUserBuilder {
     registrars: Vec<String>,
     transport: Option<Transport>,
     multicast: Option<bool>,
+    control_dir: Option<PathBuf>,
 }
 
 impl PoolUserBuilder {
@@ -73,6 +77,13 @@ impl PoolUserBuilder {
         self
     }
 
+    /// Serves a control socket in this directory (docs/control-socket.md), unless environment or file name another. The directory is made if it isn't
+    /// there; it and the socket are for the user of this process only. Where that fails, the log says so, and everything else works.
+    pub fn control_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.control_dir = Some(directory.into());
+        self
+    }
+
     /// Builds it. Registrars are contacted when they are first needed.
     ///
     /// # Errors
@@ -92,6 +103,7 @@ impl PoolUserBuilder {
         if let Some(transport) = self.transport {
             config.transport = transport;
         }
+        config.control_dir = config.control_dir.or(self.control_dir);
         let clock = Clock::new();
         let transports = config
             .transport
@@ -100,7 +112,11 @@ impl PoolUserBuilder {
         config.endpoint.protocols = config.transport.protocols(&transports);
         let discovery = Discovery::of(&config, &config.endpoint.protocols).await?;
         let endpoint = EndpointHandle::start(&config, discovery, transports.clone(), random(), clock);
-        Ok(PoolUser(Arc::new(Inner { config, endpoint, transports, clock })))
+        let control = config.control_dir.as_deref().and_then(|directory| {
+            let open = Control::open(directory);
+            open.map_err(|error| tracing::warn!(directory = %directory.display(), %error, "no control socket")).ok()
+        });
+        Ok(PoolUser(Arc::new(Inner { config, endpoint, transports, clock, control })))
     }
 }
 
@@ -340,6 +356,11 @@ impl PoolUser {
 
     pub(crate) fn transports(&self) -> Transports {
         self.0.transports.clone()
+    }
+
+    /// Where sessions and pool elements enter to be seen on the control socket, if there is one.
+    pub(crate) fn registry(&self) -> Option<&Registry> {
+        self.0.control.as_ref().map(Control::registry)
     }
 
     pub(crate) fn clock(&self) -> Clock {

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use net::Associations;
+use net::{Associations, Transports};
 use rsp_core::offer::Offer;
 use rsp_core::session::{
     FromEndpoint, PuOptions, PuSession, SelectFailure, SendId, SessionError, SessionEvent, Target,
@@ -20,11 +20,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 
 use self::task::Task;
-use crate::handle::{Done, Handle};
+use crate::handle::{Done, Handle, Unfinished};
 use crate::message::{Item, Message, Notice, Outgoing, Sent};
 use crate::pool_user::{PeHandle, mapping_of};
 use crate::task::session_options;
-use crate::{Cause, Config, Error, Mapping, Path, PoolUser, Result};
+use crate::{Cause, Config, Error, Mapping, Path, PoolUser, Result, Transport};
 
 /// Whether [`Session::force_failover`] reports the server as unreachable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +126,7 @@ impl SessionBuilder {
                 target: None,
                 found_in: pool.clone(),
                 watched: Vec::new(),
+                is_connected: false,
                 failovers: 0,
                 acks: false,
                 end: None,
@@ -140,6 +141,13 @@ impl SessionBuilder {
             session_id,
             user: user.clone(),
         };
+        let entered = user.registry().map(|registry| {
+            let (shared, handle, transports) = (Arc::clone(&shared), Arc::downgrade(&handle), user.transports());
+            let since = tokio::time::Instant::now();
+            registry.enter_session(move || {
+                Some(describe(session_id, &shared, handle.upgrade()?.unfinished(), &transports, since))
+            })
+        });
         let task = Task {
             machine: PuSession::new(config.session.clone(), options, session_id),
             associations: Associations::new(user.transports(), session_options(&config.session)),
@@ -155,6 +163,7 @@ impl SessionBuilder {
             outcomes: HashMap::new(),
             connected: Some(connected),
             closed: Vec::new(),
+            _entered: entered,
         };
         tokio::spawn(task.run(from_application));
         match is_connected.await {
@@ -224,6 +233,12 @@ impl Session {
     /// The server that serves now; `None` during a failover.
     pub fn pe(&self) -> Option<PeHandle> {
         self.shared.lock().target.as_ref().map(|target| PeHandle::of_target(&self.shared.pool, target))
+    }
+
+    /// What carries the session now: `sctp`, `sctp-udp` or `tcp`; `None` during a failover.
+    pub fn transport(&self) -> Option<Transport> {
+        let protocol = self.shared.lock().target.as_ref()?.protocol;
+        Some(self.user.transports().carrier(protocol))
     }
 
     /// How often the session has moved.
@@ -368,6 +383,7 @@ struct State {
     found_in: PoolHandle,
     /// The pools whose changes are heard.
     watched: Vec<PoolHandle>,
+    is_connected: bool,
     failovers: u32,
     acks: bool,
     end: Option<Result<(), SessionError>>,
@@ -377,6 +393,37 @@ impl Shared {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A session as the control socket shows it.
+fn describe(
+    id: u64,
+    shared: &Shared,
+    unfinished: Unfinished,
+    transports: &Transports,
+    since: tokio::time::Instant,
+) -> serde_json::Value {
+    let state = shared.lock();
+    let target = state.target.as_ref();
+    let name = match (target, &state.end) {
+        (_, Some(_)) => "ended",
+        (Some(_), None) => "open",
+        (None, None) if state.is_connected => "failover",
+        (None, None) => "connecting",
+    };
+    serde_json::json!({
+        "session": format!("{id:#018x}"),
+        "pool": shared.pool.to_string(),
+        "state": name,
+        "pe": target.map(|target| target.pe.to_string()),
+        "transport": target.map(|target| transports.carrier(target.protocol).name()),
+        "addresses": target.map(|target| target.addresses.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        "acks": state.acks,
+        "unacked": unfinished.messages,
+        "window_bytes": unfinished.bytes,
+        "failovers": state.failovers,
+        "age_seconds": since.elapsed().as_secs(),
+    })
 }
 
 /// The mappings a session may use: those allowed, as far as they are there.

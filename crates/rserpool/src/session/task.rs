@@ -19,6 +19,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
 use super::{Callback, Failover, Inbound, PuCommand, Shared, log};
+use crate::control::Entered;
 use crate::endpoint_task::{Ask, EndpointHandle};
 use crate::handle::{Command, Done, Handle};
 use crate::message::Notice;
@@ -42,6 +43,8 @@ pub(super) struct Task {
     pub(super) outcomes: HashMap<SendId, Done>,
     pub(super) connected: Option<oneshot::Sender<Result<()>>>,
     pub(super) closed: Vec<oneshot::Sender<()>>,
+    /// Seen on the control socket as long as it runs.
+    pub(super) _entered: Option<Entered>,
 }
 
 impl Task {
@@ -194,6 +197,7 @@ impl Task {
             PuItem::Connected(target) => {
                 let mut state = self.shared.lock();
                 state.target = Some(target);
+                state.is_connected = true;
                 state.acks = self.machine.has_acks();
                 drop(state);
                 if let Some(connected) = self.connected.take() {
