@@ -60,15 +60,19 @@ impl Config {
     /// # Errors
     /// [`Error::Config`] names the file, the place and the mistake.
     pub fn load() -> Result<Self> {
-        Self::load_with(None)
+        Self::load_with(None, None)
     }
 
-    /// The same with another profile: what the file sets by name still counts.
-    pub(crate) fn load_with(profile: Option<Profile>) -> Result<Self> {
+    /// The same with another profile (what the file sets by name still counts), or another file.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_with(profile: Option<Profile>, file: Option<&Path>) -> Result<Self> {
         let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-        let path = match variable("RSERPOOL_CONFIG") {
-            Some(path) => Some(PathBuf::from(path)),
-            None => Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()),
+        let path = match (file, variable("RSERPOOL_CONFIG")) {
+            (Some(path), _) => Some(path.to_owned()),
+            (None, Some(path)) => Some(PathBuf::from(path)),
+            (None, None) => Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()),
         };
         let file = path.as_deref().map(File::read).transpose()?.unwrap_or_default();
         let in_file = |what: String| {

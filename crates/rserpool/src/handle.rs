@@ -85,9 +85,28 @@ impl<Own> Handle<Own> {
     /// Waits for room in the window, then hands the message to the session. Dropped early it has sent nothing.
     pub(crate) async fn send(&self, outgoing: Outgoing, answers: Option<Receipt>) -> Result<Sent> {
         self.check(&outgoing)?;
-        let room = outgoing.data.len().max(64).min(self.window_size) as u32;
+        let room = self.place_of(outgoing.data.len());
         let window = Arc::clone(&self.window).acquire_many_owned(room).await.map_err(|_| Error::Closed)?;
         self.submit(outgoing, answers, Some(window))
+    }
+
+    /// Waits for room for a message of this many bytes, and leaves it to whoever comes first.
+    pub(crate) async fn room_for(&self, bytes: usize) {
+        // It is never closed.
+        let _ = self.window.acquire_many(self.place_of(bytes)).await;
+    }
+
+    pub(crate) fn max_message(&self) -> usize {
+        self.max_message
+    }
+
+    pub(crate) fn room(&self) -> usize {
+        self.window.available_permits()
+    }
+
+    /// What a message counts in the window.
+    fn place_of(&self, bytes: usize) -> u32 {
+        bytes.max(64).min(self.window_size) as u32
     }
 
     /// A send that does not wait for room: for the failover callback, which the resends wait for.

@@ -49,7 +49,7 @@ mod url;
 
 pub use config::Config;
 pub use error::{Error, Result};
-pub use message::{Item, Message, Notice, Outgoing, PeItem, Sent};
+pub use message::{Answer, Item, Message, Notice, Outgoing, PeItem, Sent};
 pub use pe_session::PeSession;
 pub use policy::Policy;
 pub use pool_element::{PoolElement, PoolElementBuilder};

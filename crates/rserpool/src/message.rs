@@ -161,6 +161,7 @@ impl Future for Sent {
 pub struct Message {
     inner: rsp_core::session::Message,
     session: Way,
+    is_taken: bool,
 }
 
 #[derive(Clone)]
@@ -171,11 +172,11 @@ enum Way {
 
 impl Message {
     pub(crate) fn at_pu(inner: rsp_core::session::Message, session: &Arc<Handle<PuCommand>>) -> Self {
-        Message { inner, session: Way::Pu(Arc::clone(session)) }
+        Message { inner, session: Way::Pu(Arc::clone(session)), is_taken: false }
     }
 
     pub(crate) fn at_pe(inner: rsp_core::session::Message, session: &Arc<Handle<PeCommand>>) -> Self {
-        Message { inner, session: Way::Pe(Arc::clone(session)) }
+        Message { inner, session: Way::Pe(Arc::clone(session)), is_taken: false }
     }
 
     /// The bytes.
@@ -208,22 +209,29 @@ impl Message {
         self.inner.ack_wanted
     }
 
+    /// That it has reached whom it is for: its sender may be told, and send as much again. Only a message of
+    /// [`Session::recv_untaken`](crate::Session::recv_untaken) has not been taken yet.
+    pub fn taken(&mut self) {
+        if !std::mem::replace(&mut self.is_taken, true) {
+            match &self.session {
+                Way::Pu(handle) => handle.taken(self.inner.receipt),
+                Way::Pe(handle) => handle.taken(self.inner.receipt),
+            }
+        }
+    }
+
+    /// Its bytes, and the way to answer it later without them.
+    pub fn into_parts(self) -> (Bytes, Answer) {
+        let receipt = self.inner.ack_wanted.then_some(self.inner.receipt);
+        (self.inner.data, Answer { receipt, session: self.session })
+    }
+
     /// Tells the sender that this application has dealt with it. Without effect if the sender did not ask, or its association is gone.
     ///
     /// # Errors
     /// [`Error::Closed`] if the session is over.
     pub async fn ack(&self) -> Result<()> {
-        if !self.inner.ack_wanted {
-            return Ok(());
-        }
-        match &self.session {
-            Way::Pu(handle) => {
-                handle.commands.send(Command::Acknowledge(self.inner.receipt)).map_err(|_| Error::Closed)
-            }
-            Way::Pe(handle) => {
-                handle.commands.send(Command::Acknowledge(self.inner.receipt)).map_err(|_| Error::Closed)
-            }
-        }
+        self.session.acknowledge(self.inner.ack_wanted.then_some(self.inner.receipt))
     }
 
     /// Answers and acknowledges in one step: however many servers execute the request, its sender gets one answer.
@@ -231,11 +239,55 @@ impl Message {
     /// # Errors
     /// As [`Session::send`](crate::Session::send). Cancel-safe: dropped early it has sent nothing.
     pub async fn reply(&self, answer: impl Into<Outgoing>) -> Result<Sent> {
-        let answers = self.inner.ack_wanted.then_some(self.inner.receipt);
-        match &self.session {
-            Way::Pu(handle) => handle.send(answer.into(), answers).await,
-            Way::Pe(handle) => handle.send(answer.into(), answers).await,
+        self.session.reply(self.inner.ack_wanted.then_some(self.inner.receipt), answer.into()).await
+    }
+}
+
+impl Way {
+    fn acknowledge(&self, receipt: Option<Receipt>) -> Result<()> {
+        let Some(receipt) = receipt else { return Ok(()) };
+        match self {
+            Way::Pu(handle) => handle.commands.send(Command::Acknowledge(receipt)).map_err(|_| Error::Closed),
+            Way::Pe(handle) => handle.commands.send(Command::Acknowledge(receipt)).map_err(|_| Error::Closed),
         }
+    }
+
+    async fn reply(&self, answers: Option<Receipt>, answer: Outgoing) -> Result<Sent> {
+        match self {
+            Way::Pu(handle) => handle.send(answer, answers).await,
+            Way::Pe(handle) => handle.send(answer, answers).await,
+        }
+    }
+}
+
+/// What is left of a [`Message`] once its bytes have gone their way: it can still be acknowledged, or answered.
+#[derive(Clone)]
+pub struct Answer {
+    receipt: Option<Receipt>,
+    session: Way,
+}
+
+impl Answer {
+    /// As [`Message::ack`].
+    ///
+    /// # Errors
+    /// [`Error::Closed`] if the session is over.
+    pub async fn ack(&self) -> Result<()> {
+        self.session.acknowledge(self.receipt)
+    }
+
+    /// As [`Message::reply`].
+    ///
+    /// # Errors
+    /// As [`Session::send`](crate::Session::send). Cancel-safe: dropped early it has sent nothing.
+    pub async fn reply(&self, answer: impl Into<Outgoing>) -> Result<Sent> {
+        self.session.reply(self.receipt, answer.into()).await
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("receipt", &self.receipt).finish_non_exhaustive()
     }
 }
 

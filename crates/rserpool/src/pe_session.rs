@@ -42,17 +42,42 @@ impl PeSession {
         self.handle.send(message.into(), None).await
     }
 
+    /// Ready when a message of this many bytes would not have to wait for the window. Cancel-safe.
+    pub async fn room_for(&self, bytes: usize) {
+        self.handle.room_for(bytes).await;
+    }
+
+    /// The largest message that can be sent; more is [`Error::TooLong`].
+    pub fn largest_message(&self) -> usize {
+        self.handle.max_message()
+    }
+
+    /// Bytes the window has room for now.
+    pub fn room(&self) -> usize {
+        self.handle.room()
+    }
+
     /// The next item; `None` = the session ended in order. Cancel-safe: nothing is lost.
     ///
     /// # Errors
     /// [`Error::Lost`] if the pool user is gone without a word.
     pub async fn recv(&self) -> Result<Option<PeItem>> {
+        let mut item = self.recv_untaken().await;
+        if let Ok(Some(PeItem::Data(message))) = &mut item {
+            message.taken();
+        }
+        item
+    }
+
+    /// As [`recv`](Self::recv), for whoever keeps a queue of its own: a message counts as taken, and its sender may send as much again, only after
+    /// [`Message::taken`].
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub async fn recv_untaken(&self) -> Result<Option<PeItem>> {
         let mut items = self.items.lock().await;
         match items.recv().await {
-            Some(Inbound::Data(message)) => {
-                self.handle.taken(message.receipt);
-                Ok(Some(PeItem::Data(Message::at_pe(message, &self.handle))))
-            }
+            Some(Inbound::Data(message)) => Ok(Some(PeItem::Data(Message::at_pe(message, &self.handle)))),
             Some(Inbound::Cookie(cookie)) => Ok(Some(PeItem::Cookie(cookie))),
             Some(Inbound::Notice(notice)) => Ok(Some(PeItem::Notice(notice))),
             None => match self.shared.end.get() {

@@ -92,7 +92,7 @@ impl PoolUserBuilder {
         let mut config = match (self.config, self.profile) {
             (Some(config), Some(profile)) => config.with(profile),
             (Some(config), None) => config,
-            (None, profile) => Config::load_with(profile)?,
+            (None, profile) => Config::load_with(profile, None)?,
         };
         if !self.registrars.is_empty() {
             config.registrars = self.registrars;
