@@ -16,10 +16,10 @@ use rsp_core::session::SessionEvent;
 use rsp_wire::parameter::{OperationError, Policy, PoolElement, UserTransport};
 use rsp_wire::{PeId, PoolHandle};
 use smallvec::SmallVec;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::Config;
 use crate::discovery::{AnnouncementChannel, Discovery};
+use crate::mailbox::{Receiver, Sender, mailbox};
 use crate::task::{Wake, registrar_options, wake};
 
 type Answer<T> = Box<dyn FnOnce(Result<T, ResolveError>) + Send>;
@@ -55,7 +55,7 @@ pub(crate) enum Ask {
     /// `news` hears what becomes of the registration.
     Register {
         register: Register,
-        news: UnboundedSender<Registration>,
+        news: Sender<Registration>,
     },
     Update {
         registration: RegistrationId,
@@ -82,7 +82,7 @@ pub(crate) enum Registration {
 
 /// The way to the endpoint's task, which ends with the last of them.
 #[derive(Debug, Clone)]
-pub(crate) struct EndpointHandle(UnboundedSender<Ask>);
+pub(crate) struct EndpointHandle(Sender<Ask>);
 
 impl std::fmt::Debug for Ask {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -99,7 +99,7 @@ impl EndpointHandle {
         seed: u64,
         clock: Clock,
     ) -> Self {
-        let (asks, from_process) = unbounded_channel();
+        let (asks, from_process) = mailbox();
         let task = Task {
             machine: Endpoint::new(config.endpoint.clone(), discovery.registrars, seed),
             associations: Associations::new(transports, registrar_options(&config.endpoint)),
@@ -139,11 +139,11 @@ struct Task {
     resolves: HashMap<RequestId, Answer<Resolution>>,
     selects: HashMap<RequestId, Selected>,
     watches: HashMap<PoolHandle, Vec<News>>,
-    registrations: HashMap<RegistrationId, UnboundedSender<Registration>>,
+    registrations: HashMap<RegistrationId, Sender<Registration>>,
 }
 
 impl Task {
-    async fn run(mut self, mut asks: UnboundedReceiver<Ask>) {
+    async fn run(mut self, mut asks: Receiver<Ask>) {
         loop {
             let deadline = self.perform();
             let wake = tokio::select! {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use rsp_core::session::{Outcome as CoreOutcome, Receipt, SendId};
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::mailbox::Sender;
 use crate::message::{Outgoing, Sent};
 use crate::{Error, Result};
 
@@ -61,7 +61,7 @@ pub(crate) struct Unfinished {
 /// The application's way to its session.
 #[derive(Debug)]
 pub(crate) struct Handle<Own> {
-    pub(crate) commands: UnboundedSender<Command<Own>>,
+    pub(crate) commands: Sender<Command<Own>>,
     window: Arc<Semaphore>,
     window_size: usize,
     unfinished: Arc<AtomicUsize>,
@@ -70,7 +70,7 @@ pub(crate) struct Handle<Own> {
 }
 
 impl<Own> Handle<Own> {
-    pub(crate) fn new(commands: UnboundedSender<Command<Own>>, window_size: usize) -> Arc<Self> {
+    pub(crate) fn new(commands: Sender<Command<Own>>, window_size: usize) -> Arc<Self> {
         let window_size = window_size.clamp(1, u32::MAX as usize);
         Arc::new(Handle {
             commands,

@@ -38,6 +38,7 @@ mod error;
 mod greeter;
 mod handle;
 mod listeners;
+mod mailbox;
 mod message;
 mod pe_session;
 mod policy;

@@ -13,11 +13,11 @@ use rsp_core::session::{
 };
 use rsp_wire::PoolHandle;
 use rsp_wire::session::ByeReason;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use crate::greeter::ACCEPTED;
 use crate::handle::{Command, Done, Handle};
+use crate::mailbox::{Receiver, Sender, mailbox};
 use crate::message::{Message, Notice, Outgoing, PeItem, Sent};
 use crate::task::{Wake, wake};
 use crate::{Error, PoolUser, Result, Transport};
@@ -28,7 +28,7 @@ use crate::{Error, PoolUser, Result, Transport};
 #[derive(Debug)]
 pub struct PeSession {
     handle: Arc<Handle<PeCommand>>,
-    items: tokio::sync::Mutex<UnboundedReceiver<Inbound>>,
+    items: tokio::sync::Mutex<Receiver<Inbound>>,
     shared: Arc<Shared>,
     is_accepted: bool,
 }
@@ -202,7 +202,7 @@ struct SessionsState {
 /// One of them.
 #[derive(Debug)]
 struct Member {
-    commands: UnboundedSender<Command<PeCommand>>,
+    commands: Sender<Command<PeCommand>>,
     shared: Arc<Shared>,
     handle: Weak<Handle<PeCommand>>,
     since: tokio::time::Instant,
@@ -326,8 +326,8 @@ pub(crate) fn start(
     user: &PoolUser,
     sessions: Arc<Sessions>,
 ) -> PeSession {
-    let (commands, from_application) = unbounded_channel();
-    let (to_application, items) = unbounded_channel();
+    let (commands, from_application) = mailbox();
+    let (to_application, items) = mailbox();
     let shared = Arc::new(Shared { peer, transport, session_id: OnceLock::new(), end: OnceLock::new() });
     let handle = Handle::new(commands, user.config().session.send_window);
     let key = sessions.enter(&shared, &handle);
@@ -356,7 +356,7 @@ struct Task {
     clock: Clock,
     streak: u32,
     pool: PoolHandle,
-    items: UnboundedSender<Inbound>,
+    items: Sender<Inbound>,
     shared: Arc<Shared>,
     sessions: Arc<Sessions>,
     key: u64,
@@ -367,7 +367,7 @@ struct Task {
 }
 
 impl Task {
-    async fn run(mut self, mut commands: UnboundedReceiver<Command<PeCommand>>) {
+    async fn run(mut self, mut commands: Receiver<Command<PeCommand>>) {
         while let Some(deadline) = self.perform() {
             if !self.told.is_empty() {
                 self.associations.flush();
@@ -382,7 +382,7 @@ impl Task {
         }
         // What was sent while the session ended has its outcome too.
         commands.close();
-        while let Ok(command) = commands.try_recv() {
+        while let Some(command) = commands.try_recv() {
             self.command(command);
         }
         self.perform();

@@ -12,13 +12,13 @@ use rsp_core::endpoint::{Life, Register, RegistrationId};
 use rsp_wire::parameter::UserTransport;
 use rsp_wire::{PeId, PoolHandle};
 use smallvec::SmallVec;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::control::{Element, Entered};
 use crate::endpoint_task::{Ask, EndpointHandle, Registration};
 use crate::greeter::{self, Role};
 use crate::listeners;
+use crate::mailbox::{Receiver, mailbox};
 use crate::pe_session::{PeSession, Sessions};
 use crate::pool_user::Mapping;
 use crate::pool_user::mapping_of;
@@ -117,7 +117,7 @@ impl PoolElementBuilder {
         let mappings = if self.mappings.is_empty() { vec![mapping_of(preferred)] } else { self.mappings };
         let doors = listeners::open(&user, self.listen.as_deref(), &mappings, preferred, options).await?;
         let id = self.id.unwrap_or_else(|| PeId(user.random() as u32));
-        let (news, mut registrations) = unbounded_channel();
+        let (news, mut registrations) = mailbox();
         let mut registers = Vec::new();
         for mapping in mappings.iter().copied() {
             let (user_transport, asap_transport) = listeners::transports(mapping, &doors, &self.advertise)?;
@@ -440,11 +440,7 @@ impl Element for Registered {
 }
 
 /// Follows the registration for as long as it lasts.
-async fn follow(
-    mut news: UnboundedReceiver<Registration>,
-    home: watch::Sender<Option<SocketAddr>>,
-    gone: watch::Sender<usize>,
-) {
+async fn follow(mut news: Receiver<Registration>, home: watch::Sender<Option<SocketAddr>>, gone: watch::Sender<usize>) {
     while let Some(news) = news.recv().await {
         match news {
             Registration::Registered { home: at, .. } => drop(home.send(Some(at.address))),

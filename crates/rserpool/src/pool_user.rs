@@ -13,11 +13,12 @@ use rsp_core::offer::Offer;
 use rsp_core::session::Target;
 use rsp_wire::parameter::{PoolElement as Element, Protocol, UserTransport};
 use rsp_wire::{PeId, PoolHandle};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::control::{Control, Registry};
 use crate::discovery::Discovery;
 use crate::endpoint_task::{Ask, EndpointHandle};
+use crate::mailbox::{Receiver, mailbox};
 use crate::session::SessionBuilder;
 use crate::{Config, Error, Result, Transport};
 
@@ -273,7 +274,7 @@ impl PeHandle {
 
 /// News of a pool, as its registrar pushes them.
 #[derive(Debug)]
-pub struct PoolWatch(mpsc::UnboundedReceiver<Option<Pool>>);
+pub struct PoolWatch(Receiver<Option<Pool>>);
 
 impl PoolWatch {
     /// The pool as it is now, or `None` while there is no such pool. Cancel-safe.
@@ -338,7 +339,7 @@ impl PoolUser {
 
     /// Hears of every change of a pool until the watch is dropped.
     pub fn watch(&self, pool: impl Into<PoolHandle>) -> PoolWatch {
-        let (news, watch) = mpsc::unbounded_channel();
+        let (news, watch) = mailbox();
         self.0.endpoint.ask(Ask::Watch {
             pool: pool.into(),
             news: Box::new(move |pool, gone| news.send((!gone).then(|| describe(pool, false))).is_ok()),

@@ -16,11 +16,11 @@ use rsp_core::session::{
 use rsp_wire::PoolHandle;
 use rsp_wire::parameter::PoolElement;
 use smallvec::SmallVec;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 
 use self::task::Task;
 use crate::handle::{Done, Handle, Unfinished};
+use crate::mailbox::{Receiver, mailbox};
 use crate::message::{Item, Message, Notice, Outgoing, Sent};
 use crate::pool_user::{PeHandle, mapping_of};
 use crate::task::session_options;
@@ -117,8 +117,8 @@ impl SessionBuilder {
             let mapping = config.mappings.first().map_or("TCP", |mapping| mapping.name());
             return Err(Error::NotAvailable { feature: "a session of this process", mapping });
         }
-        let (commands, from_application) = unbounded_channel();
-        let (to_application, items) = unbounded_channel();
+        let (commands, from_application) = mailbox();
+        let (to_application, items) = mailbox();
         let (connected, is_connected) = oneshot::channel();
         let shared = Arc::new(Shared {
             pool: pool.clone(),
@@ -180,7 +180,7 @@ impl SessionBuilder {
 #[derive(Debug)]
 pub struct Session {
     handle: Arc<Handle<PuCommand>>,
-    items: tokio::sync::Mutex<UnboundedReceiver<Inbound>>,
+    items: tokio::sync::Mutex<Receiver<Inbound>>,
     shared: Arc<Shared>,
     session_id: u64,
     user: PoolUser,

@@ -5,7 +5,8 @@ use machine::Time;
 use machine::association::{AssociationId, Event};
 use net::{Associations, Clock};
 use rsp_core::config::{EndpointSettings, SessionSettings};
-use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::mailbox::Receiver;
 
 /// Why a task woke.
 pub(crate) enum Wake<C> {
@@ -22,7 +23,7 @@ const STREAK: u32 = 64;
 /// Sleeps. What has arrived comes before what was asked, and both before a timeout, so that a late reader never takes its own delay for a dead peer.
 pub(crate) async fn wake<C>(
     associations: &mut Associations,
-    commands: &mut UnboundedReceiver<C>,
+    commands: &mut Receiver<C>,
     deadline: Option<Time>,
     clock: Clock,
     streak: &mut u32,

@@ -15,13 +15,13 @@ use rsp_core::session::{
 };
 use rsp_wire::PoolHandle;
 use smallvec::SmallVec;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
 use super::{Callback, Failover, Inbound, PuCommand, Shared, log};
 use crate::control::Entered;
 use crate::endpoint_task::{Ask, EndpointHandle};
 use crate::handle::{Command, Done, Handle};
+use crate::mailbox::{Receiver, Sender};
 use crate::message::Notice;
 use crate::pool_user::PeHandle;
 use crate::task::{Wake, wake};
@@ -35,8 +35,8 @@ pub(super) struct Task {
     pub(super) streak: u32,
     pub(super) endpoint: EndpointHandle,
     pub(super) offers: SmallVec<[Offer; 3]>,
-    pub(super) commands: UnboundedSender<Command<PuCommand>>,
-    pub(super) items: UnboundedSender<Inbound>,
+    pub(super) commands: Sender<Command<PuCommand>>,
+    pub(super) items: Sender<Inbound>,
     pub(super) callback: Option<Callback>,
     pub(super) handle: std::sync::Weak<Handle<PuCommand>>,
     pub(super) shared: Arc<Shared>,
@@ -48,7 +48,7 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) async fn run(mut self, mut commands: UnboundedReceiver<Command<PuCommand>>) {
+    pub(super) async fn run(mut self, mut commands: Receiver<Command<PuCommand>>) {
         self.machine.handle_input(PuInput::Start, self.clock.now());
         while let Some(deadline) = self.perform() {
             match wake(&mut self.associations, &mut commands, deadline, self.clock, &mut self.streak).await {
@@ -60,7 +60,7 @@ impl Task {
         }
         // What was sent while the session ended has its outcome too.
         commands.close();
-        while let Ok(command) = commands.try_recv() {
+        while let Some(command) = commands.try_recv() {
             self.command(command);
         }
         self.perform();
