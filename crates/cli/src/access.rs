@@ -5,8 +5,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use rserpool::{PoolUrl, PoolUser, Profile, Transport};
+use rserpool::{PoolUrl, PoolUser, PoolUserBuilder, Profile, Transport};
 
+use crate::control;
 use crate::exit::Exit;
 
 /// Without them `RSERPOOL_REGISTRARS`, `RSERPOOL_PROFILE` and `/etc/rserpool/client.toml` count.
@@ -28,6 +29,21 @@ pub(crate) struct Access {
 impl Access {
     /// A pool user that asks the registrars of the URL, of the options, or the configured ones.
     pub(crate) async fn user(&self, url: &PoolUrl) -> rserpool::Result<PoolUser> {
+        self.builder(url).build().await
+    }
+
+    /// The same for a program that lasts: it shows its sessions and pool elements on a control socket.
+    pub(crate) async fn serving_user(&self, url: &PoolUrl) -> rserpool::Result<PoolUser> {
+        let builder = self.builder(url);
+        match control::default_directory() {
+            Ok(directory) => builder.control_dir(directory),
+            Err(_) => builder,
+        }
+        .build()
+        .await
+    }
+
+    fn builder(&self, url: &PoolUrl) -> PoolUserBuilder {
         let mut builder = PoolUser::builder();
         if let Some(profile) = self.profile {
             builder = builder.profile(profile);
@@ -39,7 +55,7 @@ impl Access {
         for registrar in registrars {
             builder = builder.registrar(registrar);
         }
-        builder.build().await
+        builder
     }
 }
 

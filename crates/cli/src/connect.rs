@@ -43,12 +43,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
-    let user = args.access.user(&args.pool).await?;
+    let user = args.access.serving_user(&args.pool).await?;
     let what = format!("connecting to pool \"{}\"", args.pool.pool);
     let session = within(args.timeout, &what, &user, user.session(args.pool.pool.clone()).connect()).await?;
     let session = Arc::new(session);
     let mut screen = Screen::new(args.output);
-    screen.connected(&args.pool.pool, session.pe().as_ref(), session.session_id())?;
+    screen.connected(&args.pool.pool, &session)?;
     let result = talk(&session, &mut screen, args.linger).await;
     screen.ended(session.failovers())?;
     result

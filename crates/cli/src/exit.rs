@@ -60,7 +60,7 @@ impl From<Exit> for ExitCode {
 
 /// What counts where no flag says otherwise.
 const ENVIRONMENT: &str = "Environment: RSERPOOL_REGISTRARS, RSERPOOL_PROFILE, RSERPOOL_TRANSPORT, RSERPOOL_MULTICAST, RSERPOOL_MULTICAST_GROUPS, RSERPOOL_MULTICAST_INTERFACE, \
-RSERPOOL_ADMIN; RSERPOOL_CONFIG names the configuration file instead of /etc/rserpool/client.toml, RSERPOOL_LOG says what is logged, e.g. info";
+RSERPOOL_ADMIN, RSERPOOL_CONTROL_DIR; RSERPOOL_CONFIG names the configuration file instead of /etc/rserpool/client.toml, RSERPOOL_LOG says what is logged, e.g. info";
 
 /// The codes, and the environment, as the help shows them.
 pub(crate) fn help() -> String {

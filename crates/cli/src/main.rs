@@ -8,6 +8,7 @@ mod capture;
 mod cluster;
 mod completions;
 mod connect;
+mod control;
 mod decode;
 mod demo;
 mod dev;
@@ -20,6 +21,7 @@ mod ping;
 mod ping_pong;
 mod pool;
 mod registrar;
+mod session;
 
 use std::future::Future;
 use std::io::IsTerminal;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Ping(args) => block_on(ping::run(&args)),
         Command::Pool(command) => block_on(pool::run(&command)),
         Command::Registrar(command) => block_on(registrar::run(&command)),
+        Command::Session(command) => block_on(session::run(&command)),
         Command::Completions(args) => completions::completions(&args, Rsp::command()),
         Command::Man(args) => completions::man(&args, Rsp::command()),
     });
@@ -85,6 +88,8 @@ enum Command {
     DemoPu(demo::pu::Args),
     Dev(dev::Args),
     Ping(ping::Args),
+    #[command(subcommand)]
+    Session(session::Session),
     Completions(completions::Completions),
     Man(completions::Man),
 }

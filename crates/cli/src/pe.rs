@@ -2,17 +2,23 @@
 //! `rsp pe`: pool elements.
 
 mod events;
+mod ls;
 mod run;
 mod service;
+mod set;
 
-/// Run pool elements
+/// Run pool elements, list them, change their load
 #[derive(clap::Subcommand)]
 pub(crate) enum Pe {
-    Run(run::Args),
+    Ls(ls::Args),
+    Run(Box<run::Args>),
+    Set(set::Args),
 }
 
 pub(crate) async fn run(command: &Pe) -> anyhow::Result<()> {
     match command {
+        Pe::Ls(args) => ls::run(args).await,
         Pe::Run(args) => run::run(args).await,
+        Pe::Set(args) => set::run(args).await,
     }
 }

@@ -47,11 +47,11 @@ pub(crate) struct Args {
 type Outstanding = Arc<Mutex<BTreeMap<u64, Instant>>>;
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
-    let user = args.access.user(&args.pool).await?;
+    let user = args.access.serving_user(&args.pool).await?;
     let what = format!("connecting to pool \"{}\"", args.pool.pool);
     let session = Arc::new(within(args.timeout, &what, &user, user.session(args.pool.pool.clone()).connect()).await?);
     let mut screen = Screen::new(args.output);
-    screen.connected(&args.pool.pool, session.pe().as_ref(), session.session_id())?;
+    screen.connected(&args.pool.pool, &session)?;
     let outstanding = Outstanding::default();
     let mut answered = 0;
     listen(args, &session, &outstanding, &mut screen, &mut answered).await?;

@@ -27,7 +27,7 @@ pub struct Config {
     pub multicast_groups: Vec<SocketAddr>,
     /// The interface to hear it on; `None` = all that can multicast.
     pub multicast_interface: Option<String>,
-    /// Where the process serves its control socket (docs/control-socket.md); `None` = nowhere.
+    /// Where the process serves its control socket (docs/control-socket.md); `None` and `none` = nowhere.
     pub control_dir: Option<PathBuf>,
     /// The profile the values come from.
     pub profile: Profile,

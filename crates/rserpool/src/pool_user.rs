@@ -104,7 +104,8 @@ impl PoolUserBuilder {
         if let Some(transport) = self.transport {
             config.transport = transport;
         }
-        config.control_dir = config.control_dir.or(self.control_dir);
+        config.control_dir =
+            config.control_dir.or(self.control_dir).filter(|directory| directory.as_os_str() != "none");
         let clock = Clock::new();
         let transports = config
             .transport

@@ -25,7 +25,8 @@ pub fn program(package: &str, name: &str) -> Command {
         build(package, name, &directory);
     }
     let mut command = Command::new(path);
-    command.env_clear();
+    // What is killed would leave its control socket behind.
+    command.env_clear().env("RSERPOOL_CONTROL_DIR", "none");
     command
 }
 

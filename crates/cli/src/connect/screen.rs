@@ -3,7 +3,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use rserpool::{Item, Notice, PeHandle, PeId, PoolHandle};
+use rserpool::{Item, Notice, PeHandle, PeId, PoolHandle, Session, Transport};
 use serde_json::{Value, json};
 
 use crate::output::{Output, print_json};
@@ -23,14 +23,16 @@ impl Screen {
         Screen { output, colour, pe: None, without_server: false }
     }
 
-    pub(crate) fn connected(&mut self, pool: &PoolHandle, pe: Option<&PeHandle>, session: u64) -> anyhow::Result<()> {
-        self.pe = pe.map(|pe| pe.id);
-        let address = pe.map(address).unwrap_or_default();
-        let id = pe.map(|pe| pe.id.to_string());
+    pub(crate) fn connected(&mut self, pool: &PoolHandle, session: &Session) -> anyhow::Result<()> {
+        let (pe, transport) = (session.pe(), session.transport().map(Transport::name));
+        self.pe = pe.as_ref().map(|pe| pe.id);
+        let address = pe.as_ref().map(address).unwrap_or_default();
+        let id = pe.as_ref().map(|pe| pe.id.to_string());
+        let over = transport.map(|transport| format!(" over {transport}")).unwrap_or_default();
         self.note(
             "32",
-            &format!("connected to pool {pool}: PE {} at {address}", id.as_deref().unwrap_or("unknown")),
-            || json!({"event": "connected", "pool": pool.to_string(), "pe": id, "address": address, "session": format!("{session:#018x}")}),
+            &format!("connected to pool {pool}: PE {} at {address}{over}", id.as_deref().unwrap_or("unknown")),
+            || json!({"event": "connected", "pool": pool.to_string(), "pe": id, "address": address, "transport": transport, "session": format!("{:#018x}", session.session_id())}),
         )
     }
 

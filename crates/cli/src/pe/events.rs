@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use rserpool::{PeHandle, PeSession};
+use rserpool::{PeHandle, PeSession, PoolElement};
 use serde_json::{Value, json};
 
 use crate::output::{Output, print, print_json};
@@ -13,14 +13,16 @@ use crate::output::{Output, print, print_json};
 pub(super) struct Events(pub(super) Output);
 
 impl Events {
-    pub(super) fn registered(self, pe: &PeHandle, home: Option<SocketAddr>) {
+    pub(super) fn registered(self, pe: &PoolElement) {
+        let (home, pe, transports) = (pe.home_registrar(), pe.handle(), pe.transports());
+        let transports: Vec<_> = transports.iter().map(|transport| transport.name()).collect();
         let listen = pe.addrs.first().map(SocketAddr::to_string).unwrap_or_default();
         let home = home.map(|home| home.to_string());
         self.say(
-            || json!({"event": "registered", "pool": pe.pool.to_string(), "pe": pe.id.to_string(), "listen": listen, "home": home}),
+            || json!({"event": "registered", "pool": pe.pool.to_string(), "pe": pe.id.to_string(), "listen": listen, "transports": transports, "home": home}),
             || {
                 let home = home.as_deref().unwrap_or("its registrar");
-                format!("PE {} serves pool {} at {listen}, registered at {home}", pe.id, pe.pool)
+                format!("PE {} serves pool {} at {listen} over {}, registered at {home}", pe.id, pe.pool, transports.join(" and "))
             },
         );
     }
@@ -34,8 +36,11 @@ impl Events {
     }
 
     pub(super) fn session_opened(self, session: &PeSession) {
-        let peer = session.peer_addr().to_string();
-        self.say(|| json!({"event": "session_opened", "peer": peer}), || format!("session from {peer}"));
+        let (peer, transport) = (session.peer_addr().to_string(), session.transport().name());
+        self.say(
+            || json!({"event": "session_opened", "peer": peer, "transport": transport}),
+            || format!("session from {peer} over {transport}"),
+        );
     }
 
     pub(super) fn session_closed(self, session: &PeSession, requests: u64, result: &anyhow::Result<()>) {

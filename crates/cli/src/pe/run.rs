@@ -61,7 +61,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let policy = policy(args).context(Exit::Usage)?;
-    let user = args.access.user(&args.pool).await?;
+    let user = args.access.serving_user(&args.pool).await?;
     let mut builder = PoolElement::builder(args.pool.pool.clone()).user(&user).policy(policy);
     if let Some(listen) = &args.listen {
         builder = builder.listen(listen);
@@ -86,7 +86,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
         _ = term.recv() => bail!("terminated before it had joined the pool"),
     };
     let home = pe.home_registrar();
-    events.registered(pe.handle(), home);
+    events.registered(&pe);
     let following = tokio::spawn(follow_home(Arc::clone(&pe), home, events));
 
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -130,13 +130,13 @@ async fn follow_home(pe: Arc<PoolElement>, mut home: Option<SocketAddr>, events:
 fn policy(args: &Args) -> anyhow::Result<Policy> {
     let mut policy = args.policy;
     if let Some(weight) = args.weight {
-        if policy.with_weight(0) == policy.with_weight(1) {
+        if policy.weight().is_none() {
             return Err(anyhow!("this policy has no weight: leave --weight out, or use wrr, wrand or prio"));
         }
         policy = policy.with_weight(weight);
     }
     if let Some(load) = args.load {
-        if policy.with_load(0.0) == policy.with_load(1.0) {
+        if policy.load().is_none() {
             return Err(anyhow!("this policy has no load: leave --load out, or use lu, lud, plu or rlu"));
         }
         policy = policy.with_load(load);
@@ -144,11 +144,11 @@ fn policy(args: &Args) -> anyhow::Result<Policy> {
     Ok(policy)
 }
 
-fn fraction(text: &str) -> Result<f64, String> {
+pub(super) fn fraction(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|load| (0.0..=1.0).contains(load)).ok_or_else(|| "a number from 0 to 1 is expected".into())
 }
 
-fn pe_id(text: &str) -> Result<PeId, String> {
+pub(super) fn pe_id(text: &str) -> Result<PeId, String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     match u32::from_str_radix(digits, 16) {
         Ok(id) if id != 0 && !digits.starts_with('+') => Ok(PeId(id)),

@@ -3,6 +3,7 @@
 
 mod bench;
 mod connect;
+mod control;
 mod mistakes;
 mod pools;
 mod registrars;
