@@ -8,6 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use net::{Associations, Transports};
 use rsp_core::offer::Offer;
 use rsp_core::session::{
@@ -43,6 +44,7 @@ pub struct SessionBuilder {
     config: Config,
     options: PuOptions,
     callback: Option<Callback>,
+    cookie: Option<Bytes>,
 }
 
 type Callback = Box<dyn Fn(Failover) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
@@ -56,6 +58,7 @@ impl SessionBuilder {
             config,
             options: PuOptions { failover: true, hold_failover: false },
             callback: None,
+            cookie: None,
         }
     }
 
@@ -79,6 +82,12 @@ impl SessionBuilder {
     {
         self.options.hold_failover = true;
         self.callback = Some(Box::new(move |failover| Box::pin(callback(failover))));
+        self
+    }
+
+    /// Goes on where another session ended: its server gets this [cookie](Session::cookie) before anything else.
+    pub fn cookie(mut self, cookie: impl Into<Bytes>) -> Self {
+        self.cookie = Some(cookie.into());
         self
     }
 
@@ -111,7 +120,7 @@ impl SessionBuilder {
     /// # Errors
     /// [`Error::NoRegistrar`], [`Error::UnknownPool`], [`Error::NoServer`] after each server was tried once.
     pub async fn connect(self) -> Result<Session> {
-        let SessionBuilder { user, pool, config, options, callback } = self;
+        let SessionBuilder { user, pool, config, options, callback, cookie } = self;
         let offers = offers(&config);
         if offers.is_empty() {
             let mapping = config.mappings.first().map_or("TCP", |mapping| mapping.name());
@@ -129,10 +138,15 @@ impl SessionBuilder {
                 is_connected: false,
                 failovers: 0,
                 acks: false,
+                cookie: None,
                 end: None,
             }),
         });
         let session_id = user.random();
+        let mut machine = PuSession::new(config.session.clone(), options, session_id);
+        if let Some(cookie) = cookie {
+            machine.set_cookie(cookie);
+        }
         let handle = Handle::new(commands.clone(), config.session.send_window);
         let session = Session {
             handle: Arc::clone(&handle),
@@ -149,7 +163,7 @@ impl SessionBuilder {
             })
         });
         let task = Task {
-            machine: PuSession::new(config.session.clone(), options, session_id),
+            machine,
             associations: Associations::new(user.transports(), session_options(&config.session)),
             clock: user.clock(),
             streak: 0,
@@ -163,6 +177,7 @@ impl SessionBuilder {
             outcomes: HashMap::new(),
             connected: Some(connected),
             closed: Vec::new(),
+            cookie: None,
             _entered: entered,
         };
         tokio::spawn(task.run(from_application));
@@ -274,6 +289,11 @@ impl Session {
     /// Whether the server acknowledges messages itself; without it [`Outgoing::ack`] gives [`Outcome::Delivered`](crate::Outcome::Delivered).
     pub fn has_acks(&self) -> bool {
         self.shared.lock().acks
+    }
+
+    /// The newest cookie a server has set, also after the session's end.
+    pub fn cookie(&self) -> Option<Bytes> {
+        self.shared.lock().cookie.clone()
     }
 
     /// Random, the same over all failovers.
@@ -411,6 +431,7 @@ struct State {
     is_connected: bool,
     failovers: u32,
     acks: bool,
+    cookie: Option<Bytes>,
     end: Option<Result<(), SessionError>>,
 }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use machine::association::Request;
 use machine::{Machine, Output};
 use net::{Associations, Clock};
@@ -43,6 +44,8 @@ pub(super) struct Task {
     pub(super) outcomes: HashMap<SendId, Done>,
     pub(super) connected: Option<oneshot::Sender<Result<()>>>,
     pub(super) closed: Vec<oneshot::Sender<()>>,
+    /// As the application sees it.
+    pub(super) cookie: Option<Bytes>,
     /// Seen on the control socket as long as it runs.
     pub(super) _entered: Option<Entered>,
 }
@@ -111,6 +114,12 @@ impl Task {
 
     /// Does what the machine wants and answers its deadline; `None` once it is over.
     fn perform(&mut self) -> Option<Option<machine::Time>> {
+        if let Some(cookie) = self.machine.cookie()
+            && self.cookie.as_ref() != Some(cookie)
+        {
+            self.cookie = Some(cookie.clone());
+            self.shared.lock().cookie = self.cookie.clone();
+        }
         loop {
             match self.machine.poll_output() {
                 Output::Wait(deadline) => return Some(deadline),

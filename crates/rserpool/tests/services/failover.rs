@@ -12,6 +12,7 @@ on_each_transport![
     a_session_without_failover_ends_with_its_server,
     a_failover_can_be_forced,
     a_server_that_drains_is_left_without_a_loss,
+    a_session_can_begin_with_the_cookie_of_another,
 ];
 
 /// The server that serves dies, of two.
@@ -120,4 +121,17 @@ async fn a_server_that_drains_is_left_without_a_loss(stage: Stage) {
     served.await.expect("the service does not panic").expect("its session ended in order");
     assert_eq!(text(ask(&session, Outgoing::new("x").ack()).await.data()), "2");
     assert_eq!(session.failovers(), 1);
+}
+
+async fn a_session_can_begin_with_the_cookie_of_another(stage: Stage) {
+    let _server = stage.server(|it| it, count).await;
+    let user = stage.user().await;
+    let first = user.session("echo").connect().await.expect("there is a server");
+    assert_eq!(first.cookie(), None);
+    assert_eq!(text(ask(&first, "x").await.data()), "1");
+    assert_eq!(first.cookie().as_deref(), Some(&b"1"[..]));
+    first.close().await.expect("it runs");
+    let cookie = first.cookie().expect("it is known after the end");
+    let second = user.session("echo").cookie(cookie).connect().await.expect("there is a server");
+    assert_eq!(text(ask(&second, "x").await.data()), "2");
 }

@@ -248,6 +248,16 @@ impl PuSession {
         matches!(&self.state, State::Holding(link, _) | State::Open(link, _) if link.has(Features::ACKS))
     }
 
+    /// The newest cookie a PE has set.
+    pub fn cookie(&self) -> Option<&Bytes> {
+        self.cookie.as_ref()
+    }
+
+    /// It begins with the cookie of another session, which the first PE is given. Before [`PuInput::Start`].
+    pub fn set_cookie(&mut self, cookie: Bytes) {
+        self.cookie = Some(cookie);
+    }
+
     /// The session's random identifier.
     pub fn session_id(&self) -> u64 {
         self.session_id
