@@ -19,10 +19,12 @@
 
 pub mod association;
 pub mod liveness;
+mod queue;
 mod rng;
 mod time;
 mod timers;
 
+pub use queue::Queue;
 pub use rng::Rng;
 pub use time::Time;
 pub use timers::Timers;
