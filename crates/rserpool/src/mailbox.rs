@@ -2,23 +2,23 @@
 //! A queue from many senders to one receiver that takes no memory while it is empty: tokio's keeps a block for 32 items from the start, which is
 //! most of what an idle session would cost.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
+use machine::Queue;
 use tokio::task::coop;
 
 /// A mailbox: both ends.
 pub(crate) fn mailbox<T>() -> (Sender<T>, Receiver<T>) {
-    let state = State { queue: VecDeque::new(), waker: None, senders: 1, open: true };
+    let state = State { queue: Queue::new(), waker: None, senders: 1, open: true };
     let shared = Arc::new(Mutex::new(state));
     (Sender(Arc::clone(&shared)), Receiver(shared))
 }
 
 #[derive(Debug)]
 struct State<T> {
-    queue: VecDeque<T>,
+    queue: Queue<T>,
     /// Of whoever waits for the next item.
     waker: Option<Waker>,
     senders: usize,
@@ -40,7 +40,7 @@ impl<T> Sender<T> {
         if !state.open {
             return Err(item);
         }
-        state.queue.push_back(item);
+        state.queue.push(item);
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
@@ -83,7 +83,7 @@ impl<T> Receiver<T> {
         // Who always finds something lets others run now and then.
         let turn = ready!(coop::poll_proceed(context));
         let mut state = lock(&self.0);
-        let item = pop(&mut state);
+        let item = state.queue.pop();
         if item.is_none() && state.senders > 0 && state.open {
             state.waker = Some(context.waker().clone());
             return Poll::Pending;
@@ -94,7 +94,7 @@ impl<T> Receiver<T> {
 
     /// The next item, if there is one now.
     pub(crate) fn try_recv(&mut self) -> Option<T> {
-        pop(&mut lock(&self.0))
+        lock(&self.0).queue.pop()
     }
 
     /// Nothing can be put in any more; what is in it can still be taken.
@@ -114,18 +114,6 @@ impl<T> Drop for Receiver<T> {
         drop(queue);
     }
 }
-
-fn pop<T>(state: &mut State<T>) -> Option<T> {
-    let item = state.queue.pop_front();
-    // A burst must not be paid for as long as the session lasts.
-    if state.queue.is_empty() && state.queue.capacity() > KEPT {
-        state.queue = VecDeque::new();
-    }
-    item
-}
-
-/// Room for so many items is kept while it is empty.
-const KEPT: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -168,13 +156,5 @@ mod tests {
         sender.send(Holds(sender.clone())).unwrap_or_else(|_| panic!("it is open"));
         drop(receiver);
         assert_eq!(lock(&sender.0).senders, 1);
-    }
-
-    #[test]
-    fn a_burst_is_not_paid_for_afterwards() {
-        let (sender, mut receiver) = mailbox();
-        (0..1000).for_each(|n| sender.send(n).unwrap());
-        while receiver.try_recv().is_some() {}
-        assert!(lock(&sender.0).queue.capacity() <= KEPT);
     }
 }

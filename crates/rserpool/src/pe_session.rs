@@ -331,7 +331,7 @@ pub(crate) fn start(
     let shared = Arc::new(Shared { peer, transport, session_id: OnceLock::new(), end: OnceLock::new() });
     let handle = Handle::new(commands, user.config().session.send_window);
     let key = sessions.enter(&shared, &handle);
-    let task = Task {
+    let mut task = Task {
         machine,
         associations,
         clock: user.clock(),
@@ -345,7 +345,8 @@ pub(crate) fn start(
         closed: Vec::new(),
         told: Vec::new(),
     };
-    tokio::spawn(task.run(from_application));
+    // In a block, since the arguments of an async function are kept twice.
+    tokio::spawn(async move { task.run(from_application).await });
     PeSession { handle, items: tokio::sync::Mutex::new(items), shared, is_accepted: false }
 }
 
@@ -367,7 +368,7 @@ struct Task {
 }
 
 impl Task {
-    async fn run(mut self, mut commands: Receiver<Command<PeCommand>>) {
+    async fn run(&mut self, mut commands: Receiver<Command<PeCommand>>) {
         while let Some(deadline) = self.perform() {
             if !self.told.is_empty() {
                 self.associations.flush();

@@ -162,7 +162,7 @@ impl SessionBuilder {
                 Some(describe(session_id, &shared, handle.upgrade()?.unfinished(), &transports, since))
             })
         });
-        let task = Task {
+        let mut task = Task {
             machine,
             associations: Associations::new(user.transports(), session_options(&config.session)),
             clock: user.clock(),
@@ -180,7 +180,8 @@ impl SessionBuilder {
             cookie: None,
             _entered: entered,
         };
-        tokio::spawn(task.run(from_application));
+        // In a block, since the arguments of an async function are kept twice.
+        tokio::spawn(async move { task.run(from_application).await });
         match is_connected.await {
             Ok(Ok(())) => Ok(session),
             Ok(Err(error)) => Err(error),

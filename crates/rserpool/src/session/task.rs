@@ -51,7 +51,7 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) async fn run(mut self, mut commands: Receiver<Command<PuCommand>>) {
+    pub(super) async fn run(&mut self, mut commands: Receiver<Command<PuCommand>>) {
         self.machine.handle_input(PuInput::Start, self.clock.now());
         while let Some(deadline) = self.perform() {
             match wake(&mut self.associations, &mut commands, deadline, self.clock, &mut self.streak).await {

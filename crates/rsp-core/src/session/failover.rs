@@ -31,7 +31,7 @@ impl PuSession {
     pub(super) fn start(&mut self) {
         if matches!(self.state, State::New) {
             self.watching = true;
-            self.effects.push_back(PuEffect::Endpoint(ToEndpoint::Watch));
+            self.effects.push(PuEffect::Endpoint(ToEndpoint::Watch));
             self.select(Journey {
                 left: None,
                 tried: SmallVec::new(),
@@ -48,7 +48,7 @@ impl PuSession {
                 self.timers.stop(Timer::HelloWait);
                 self.timers.stop(Timer::Watchdog);
                 self.event(SessionEvent::Unreachable(target.pe, cause));
-                self.effects.push_back(PuEffect::Endpoint(ToEndpoint::Report(target.pe)));
+                self.effects.push(PuEffect::Endpoint(ToEndpoint::Report(target.pe)));
                 journey.tried.push(target.pe);
                 journey.attempts += 1;
                 // What went out before HELLO was decided (first association only) may have arrived.
@@ -94,7 +94,7 @@ impl PuSession {
         self.callback_sends = 0;
         self.event(SessionEvent::FailoverStarted { from: from.pe, cause });
         if report {
-            self.effects.push_back(PuEffect::Endpoint(ToEndpoint::Report(from.pe)));
+            self.effects.push(PuEffect::Endpoint(ToEndpoint::Report(from.pe)));
         }
         if cause == Cause::Drain && !self.drained.contains(&from.pe) {
             self.drained.push(from.pe);
@@ -127,7 +127,7 @@ impl PuSession {
             }
         }
         self.state = State::Selecting(journey);
-        self.effects.push_back(PuEffect::Endpoint(ToEndpoint::Select { avoid }));
+        self.effects.push(PuEffect::Endpoint(ToEndpoint::Select { avoid }));
     }
 
     pub(super) fn selected(&mut self, result: Result<PoolElement, SelectFailure>, now: Time) {

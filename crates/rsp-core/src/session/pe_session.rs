@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The pool element's end of a session: it lives as long as one association.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 use machine::liveness::{Liveness, Verdict};
-use machine::{Machine, Output, Time, Timers};
+use machine::{Machine, Output, Queue, Time, Timers};
 
 use rsp_wire::asap;
 use rsp_wire::session::{ByeReason, Features, Hello, SessionParameter};
@@ -106,7 +105,7 @@ pub struct PeSession {
     /// Where the transport does not watch the PU itself.
     watchdog: Option<Liveness>,
     timers: Timers<Timer>,
-    effects: VecDeque<PeEffect>,
+    effects: Queue<PeEffect>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,7 +155,7 @@ impl PeSession {
             closing: false,
             watchdog: None,
             timers,
-            effects: VecDeque::new(),
+            effects: Queue::new(),
         }
     }
 
@@ -171,7 +170,7 @@ impl PeSession {
             Event::NotSent(token) => {
                 if let Some(pending) = self.link.refused(token).and_then(|id| self.outbox.retire(id)) {
                     let returned = Outcome::Returned(pending.outgoing, ReturnReason::NotSendable);
-                    self.effects.push_back(PeEffect::Outcome(pending.send, returned));
+                    self.effects.push(PeEffect::Outcome(pending.send, returned));
                 }
             }
             Event::Message { sequence, stream, ppid, unordered, data } => {
@@ -212,7 +211,7 @@ impl PeSession {
             }
             asap::Message::CookieEcho(echo) => {
                 self.cookie_came = true;
-                self.effects.push_back(PeEffect::Deliver(PeItem::Cookie(Bytes::copy_from_slice(&echo.cookie))));
+                self.effects.push(PeEffect::Deliver(PeItem::Cookie(Bytes::copy_from_slice(&echo.cookie))));
             }
             asap::Message::BusinessCard(_) => self.event(SessionEvent::Ignored("ASAP_BUSINESS_CARD")),
             _ => self.event(SessionEvent::Ignored("an ASAP message that has no place in a session")),
@@ -261,7 +260,7 @@ impl PeSession {
             self.timers.set(Timer::Watchdog, watchdog.deadline());
             self.watchdog = Some(watchdog);
         }
-        self.effects.push_back(PeEffect::Greeted { session_id, failover_count });
+        self.effects.push(PeEffect::Greeted { session_id, failover_count });
         self.open(now);
     }
 
@@ -301,7 +300,7 @@ impl PeSession {
             return self.link.taken(message.receipt);
         }
         self.open(now);
-        self.effects.push_back(PeEffect::Deliver(PeItem::Data(message)));
+        self.effects.push(PeEffect::Deliver(PeItem::Data(message)));
     }
 
     fn acknowledged(&mut self, id: u64) -> bool {
@@ -314,18 +313,18 @@ impl PeSession {
 
     fn retire(&mut self, id: u64, outcome: impl FnOnce(PeId) -> Outcome) -> bool {
         let Some(pending) = self.outbox.retire(id) else { return false };
-        self.effects.push_back(PeEffect::Outcome(pending.send, outcome(self.pe)));
+        self.effects.push(PeEffect::Outcome(pending.send, outcome(self.pe)));
         true
     }
 
     fn send(&mut self, send: SendId, outgoing: Outgoing) {
         if self.state == State::Ended || self.closing {
             let returned = Outcome::Returned(outgoing, ReturnReason::SessionEnded);
-            return self.effects.push_back(PeEffect::Outcome(send, returned));
+            return self.effects.push(PeEffect::Outcome(send, returned));
         }
         if !sendable(&outgoing) {
             let returned = Outcome::Returned(outgoing, ReturnReason::NotSendable);
-            return self.effects.push_back(PeEffect::Outcome(send, returned));
+            return self.effects.push(PeEffect::Outcome(send, returned));
         }
         self.outbox.push(send, outgoing, None);
     }
@@ -365,10 +364,10 @@ impl PeSession {
         self.flush();
         self.state = State::Ended;
         for Pending { send, outgoing, .. } in self.outbox.drain() {
-            self.effects.push_back(PeEffect::Outcome(send, Outcome::Returned(outgoing, ReturnReason::SessionEnded)));
+            self.effects.push(PeEffect::Outcome(send, Outcome::Returned(outgoing, ReturnReason::SessionEnded)));
         }
         self.timers = Timers::new();
-        self.effects.push_back(PeEffect::Ended(end));
+        self.effects.push(PeEffect::Ended(end));
     }
 
     fn pump(&mut self) {
@@ -379,8 +378,7 @@ impl PeSession {
             if pending.outgoing.data.len() > self.link.largest() {
                 let largest = self.link.largest();
                 let Some(Pending { send, outgoing, .. }) = self.outbox.take_front() else { break };
-                self.effects
-                    .push_back(PeEffect::Outcome(send, Outcome::Returned(outgoing, ReturnReason::TooLong(largest))));
+                self.effects.push(PeEffect::Outcome(send, Outcome::Returned(outgoing, ReturnReason::TooLong(largest))));
             } else if self.link.transmit(id, pending, true) {
                 self.outbox.advance();
             } else {
@@ -399,7 +397,7 @@ impl PeSession {
     }
 
     fn event(&mut self, event: SessionEvent) {
-        self.effects.push_back(PeEffect::Event(event));
+        self.effects.push(PeEffect::Event(event));
     }
 }
 
@@ -449,7 +447,7 @@ impl Machine for PeSession {
     }
 
     fn poll_output(&mut self) -> Output<PeEffect> {
-        match self.effects.pop_front() {
+        match self.effects.pop() {
             Some(effect) => Output::Effect(effect),
             None => Output::Wait(self.timers.next()),
         }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The pool user's end of a session: one PE at a time, and another when it fails.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 use machine::liveness::{Liveness, Verdict};
-use machine::{Machine, Output, Time, Timers};
+use machine::{Machine, Output, Queue, Time, Timers};
 use smallvec::SmallVec;
 
 use rsp_wire::parameter::PoolElement;
@@ -154,7 +153,7 @@ pub struct PuSession {
     pub(super) watchdog: Option<Liveness>,
     pub(super) closing: bool,
     pub(super) timers: Timers<Timer>,
-    pub(super) effects: VecDeque<PuEffect>,
+    pub(super) effects: Queue<PuEffect>,
     next_association: u64,
 }
 
@@ -222,7 +221,7 @@ impl PuSession {
             watchdog: None,
             closing: false,
             timers: Timers::new(),
-            effects: VecDeque::new(),
+            effects: Queue::new(),
             next_association: 0,
         }
     }
@@ -414,13 +413,13 @@ impl PuSession {
         self.flush();
         self.state = State::Ended;
         for Pending { send, outgoing, .. } in self.outbox.drain() {
-            self.effects.push_back(PuEffect::Outcome(send, Outcome::Returned(outgoing, ReturnReason::SessionEnded)));
+            self.effects.push(PuEffect::Outcome(send, Outcome::Returned(outgoing, ReturnReason::SessionEnded)));
         }
         if self.watching {
-            self.effects.push_back(PuEffect::Endpoint(ToEndpoint::Unwatch));
+            self.effects.push(PuEffect::Endpoint(ToEndpoint::Unwatch));
         }
         self.timers = Timers::new();
-        self.effects.push_back(PuEffect::Ended(result));
+        self.effects.push(PuEffect::Ended(result));
     }
 
     pub(super) fn link(&mut self) -> Option<&mut Link> {
@@ -503,15 +502,15 @@ impl PuSession {
     }
 
     pub(super) fn deliver(&mut self, item: PuItem) {
-        self.effects.push_back(PuEffect::Deliver(item));
+        self.effects.push(PuEffect::Deliver(item));
     }
 
     pub(super) fn outcome(&mut self, send: SendId, outcome: Outcome) {
-        self.effects.push_back(PuEffect::Outcome(send, outcome));
+        self.effects.push(PuEffect::Outcome(send, outcome));
     }
 
     pub(super) fn event(&mut self, event: SessionEvent) {
-        self.effects.push_back(PuEffect::Event(event));
+        self.effects.push(PuEffect::Event(event));
     }
 }
 
@@ -587,7 +586,7 @@ impl Machine for PuSession {
     }
 
     fn poll_output(&mut self) -> Output<PuEffect> {
-        match self.effects.pop_front() {
+        match self.effects.pop() {
             Some(effect) => Output::Effect(effect),
             None => Output::Wait(self.timers.next()),
         }
