@@ -7,14 +7,14 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use machine::association::{Event, Heartbeat, Protocol, Token};
 use net::{Association, Options, TransportChoice, Transports};
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 
-use super::client::{Pace, Plan, Tally, Workload};
+use super::client::{Pace, Plan, Quiet, Tally, Workload};
 
 /// Associations that are up.
 pub(super) struct Associations {
@@ -63,10 +63,20 @@ impl Associations {
         workload: W,
         mut boundary: impl FnMut(),
     ) -> Result<Tally> {
-        let (Pace::Closed { outstanding }, Some(duration)) = (plan.pace, plan.duration) else {
-            bail!("over SCTP there is only the closed loop, for a time");
+        let Pace::Closed { outstanding } = plan.pace else {
+            bail!("over SCTP there is only the closed loop");
         };
-        let load = Load { outstanding: outstanding as usize, workload, tally: Tally::new()?, phase: Phase::Warming };
+        let measure = (self.epoch.elapsed() + plan.warmup).as_nanos() as u64;
+        let load = Load {
+            outstanding: outstanding as usize,
+            workload,
+            tally: Tally::new()?,
+            measure,
+            sent: 0,
+            limit: plan.requests,
+            last_answer: 0,
+            draining: false,
+        };
         let shared = Rc::new(Shared { load: RefCell::new(load), epoch: self.epoch });
         let associations = std::mem::take(&mut self.associations);
         let (associations, elapsed) = self.runtime.block_on(LocalSet::new().run_until(async {
@@ -76,19 +86,25 @@ impl Associations {
                 .map(|(index, association)| tokio::task::spawn_local(keep_busy(association, index, Rc::clone(&shared))))
                 .collect();
             tokio::time::sleep(plan.warmup).await;
-            shared.load.borrow_mut().begin(Phase::Measuring)?;
-            let began = Instant::now();
             boundary();
-            tokio::time::sleep(duration).await;
+            shared.load.borrow_mut().workload.begins();
+            if let Some(duration) = plan.duration {
+                tokio::time::sleep(duration).await;
+                shared.load.borrow_mut().draining = true;
+            }
+            let mut quiet = Quiet::since(shared.now());
+            while !tasks.iter().all(|task| task.is_finished()) {
+                let answered = shared.load.borrow().tally.answered;
+                ensure!(quiet.lasts(answered, shared.now()) <= plan.patience, "requests stay without an answer");
+                tokio::time::sleep(POLL).await;
+            }
             boundary();
-            let elapsed = began.elapsed();
-            shared.load.borrow_mut().phase = Phase::Draining;
+            let elapsed = Duration::from_nanos(shared.load.borrow().last_answer.saturating_sub(measure));
             let mut associations = Vec::new();
             for task in tasks {
-                let ended = tokio::time::timeout(DRAIN, task).await.context("requests stay without an answer")?;
-                associations.push(ended.context("the load ended")??);
+                associations.push(task.await.context("the load ended")??);
             }
-            anyhow::Ok((associations, elapsed))
+            anyhow::Ok((associations, elapsed.max(plan.duration.unwrap_or_default())))
         }))?;
         self.associations = associations;
         let mut tally = std::mem::replace(&mut shared.load.borrow_mut().tally, Tally::new()?);
@@ -107,28 +123,38 @@ struct Load<W> {
     outstanding: usize,
     workload: W,
     tally: Tally,
-    phase: Phase,
+    /// Requests from this moment on are measured: so many have been sent, and so many there may be.
+    measure: u64,
+    sent: u64,
+    limit: Option<u64>,
+    last_answer: u64,
+    draining: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Warming,
-    Measuring,
-    Draining,
+impl<W> Shared<W> {
+    fn now(&self) -> u64 {
+        self.epoch.elapsed().as_nanos() as u64
+    }
 }
 
 impl<W: Workload> Load<W> {
-    fn begin(&mut self, phase: Phase) -> Result<()> {
-        self.phase = phase;
-        self.tally = Tally::new()?;
-        self.workload.begins();
-        Ok(())
+    fn is_over(&self) -> bool {
+        self.draining || self.limit.is_some_and(|limit| self.sent >= limit)
+    }
+
+    fn request(&mut self, index: usize, now: u64) -> Option<Bytes> {
+        if self.is_over() {
+            return None;
+        }
+        self.sent += u64::from(now >= self.measure);
+        self.workload.request(index, now).map(Bytes::copy_from_slice)
     }
 
     fn answered(&mut self, index: usize, now: u64, due: u64, message: &[u8]) {
         match self.workload.answer(index, message) {
-            Ok(()) if self.phase != Phase::Measuring => {}
+            Ok(()) if due < self.measure => {}
             Ok(()) => {
+                self.last_answer = now;
                 self.tally.answered += 1;
                 self.tally.latency.saturating_record(now.saturating_sub(due));
             }
@@ -150,14 +176,13 @@ async fn keep_busy<W: Workload>(
     loop {
         if due.is_empty() {
             let mut load = shared.load.borrow_mut();
-            if load.phase == Phase::Draining {
+            if load.is_over() {
                 return Ok(association);
             }
-            let now = shared.epoch.elapsed().as_nanos() as u64;
+            let now = shared.now();
             while due.len() < load.outstanding
-                && let Some(request) = load.workload.request(index, now)
+                && let Some(request) = load.request(index, now)
             {
-                let request = Bytes::copy_from_slice(request);
                 association.send(0, ASAP, false, Token(0), request).context("the server does not read")?;
                 due.push_back(now);
             }
@@ -166,8 +191,7 @@ async fn keep_busy<W: Workload>(
             Event::Message { sequence, data, .. } => {
                 association.taken(sequence);
                 let due = due.pop_front().context("a message nobody asked for")?;
-                let now = shared.epoch.elapsed().as_nanos() as u64;
-                shared.load.borrow_mut().answered(index, now, due, &data);
+                shared.load.borrow_mut().answered(index, shared.now(), due, &data);
             }
             Event::Lost(reason) => bail!("the server ended an association: {reason}"),
             _ => {}
@@ -186,5 +210,5 @@ const ASAP: u32 = 11;
 
 const CONNECTING: usize = 128;
 
-/// How long answers may still come after the end.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How often it is looked at whether all answers have come.
+const POLL: Duration = Duration::from_millis(5);

@@ -3,6 +3,7 @@
 //!
 //! Closed loop: each connection sends so many requests in one write, and the next ones when all of them are answered. Open loop: requests are due at
 //! fixed times whether answers come or not, and their latency counts from then, so that a server that stands still is seen to.
+//! What was sent while measuring counts, however late it is answered: its answers are waited for.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use hdrhistogram::Histogram;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
@@ -62,6 +63,10 @@ pub(super) struct Plan {
     pub(super) warmup: Duration,
     /// How long to measure; `None` = until there are no more requests.
     pub(super) duration: Option<Duration>,
+    /// How many requests to send while measuring, or keep-alives to answer if nothing is sent; `None` = as many as fit.
+    pub(super) requests: Option<u64>,
+    /// How long to wait for an answer when nothing comes any more.
+    pub(super) patience: Duration,
     /// Ends it earlier.
     pub(super) stop: Option<Arc<AtomicBool>>,
 }
@@ -69,7 +74,8 @@ pub(super) struct Plan {
 impl Plan {
     /// Until there are no more requests.
     pub(super) fn new(active: Range<usize>, pace: Pace) -> Self {
-        Plan { active, flood: None, pace, warmup: Duration::ZERO, duration: None, stop: None }
+        let (warmup, duration, requests) = (Duration::ZERO, None, None);
+        Plan { active, flood: None, pace, warmup, duration, requests, patience: PATIENCE, stop: None }
     }
 
     fn is_stopped(&self) -> bool {
@@ -91,6 +97,7 @@ pub(super) struct Tally {
     pub(super) keep_alives: u64,
     /// Messages that came to the flooding connection.
     pub(super) flooded: u64,
+    /// From the start until the last answer that counts, or longer if that was to be.
     pub(super) elapsed: Duration,
 }
 
@@ -162,12 +169,11 @@ impl Client {
         workload: &mut impl Workload,
         mut boundary: impl FnMut(),
     ) -> Result<Tally> {
-        let flood = plan.flood.map(|(index, _)| index);
-        let mut run = Run { tally: Tally::new()?, draining: false, flood, workload };
         let mut events = Events::with_capacity(1024);
         let start = self.now();
         let measure = start + nanos(plan.warmup);
         let end = plan.duration.map(|duration| measure + nanos(duration));
+        let mut run = Run::new(plan, measure, workload)?;
         let mut schedule = match plan.pace {
             Pace::Closed { .. } => None,
             Pace::Open { per_second } => Some(Schedule { start, per_second: per_second.into(), sent: 0 }),
@@ -181,39 +187,46 @@ impl Client {
             }
         }
 
-        let (mut measured_from, mut keep_alives) = (None, 0);
+        let (mut measured, mut keep_alives) = (false, 0);
+        let mut quiet = Quiet::since(start);
         loop {
             let now = self.now();
-            if measured_from.is_none() && now >= measure {
-                run.tally = Tally::new()?;
-                (measured_from, keep_alives) = (Some(now), self.keep_alives());
+            if !measured && now >= measure {
+                (measured, keep_alives) = (true, self.keep_alives());
                 boundary();
                 run.workload.begins();
             }
-            let exhausted = schedule.is_none() && !plan.active.is_empty() && !self.is_waiting(&plan.active);
-            if exhausted || plan.is_stopped() || end.is_some_and(|end| now >= end) {
-                break;
-            }
             if let Some(schedule) = &mut schedule {
-                self.send_due(schedule, now, plan, &mut run)?;
+                // What was due before the end is sent, even by a client that was kept from it.
+                self.send_due(schedule, end.map_or(now, |end| now.min(end - 1)), plan, &mut run)?;
+            }
+            let answered = if plan.active.is_empty() { self.keep_alives() - keep_alives } else { run.sent };
+            let enough = measured && plan.requests.is_some_and(|requests| answered >= requests);
+            let exhausted = schedule.is_none() && !plan.active.is_empty() && !self.is_waiting(&plan.active);
+            let silent = plan.requests.is_some() && quiet.lasts(run.answers + self.keep_alives(), now) > plan.patience;
+            if enough || exhausted || silent || plan.is_stopped() || end.is_some_and(|end| now >= end) {
+                break;
             }
             let pause = schedule.as_ref().map_or(LONGEST_PAUSE, |schedule| schedule.pause(self.now()));
             self.wait(&mut events, pause, plan, &mut run)?;
         }
-        let now = self.now();
-        let measured_from = measured_from.context("nothing was left to measure after the warm-up: make it shorter")?;
-        boundary();
-        run.tally.elapsed = Duration::from_nanos(now - measured_from);
-        run.tally.keep_alives = self.keep_alives() - keep_alives;
+        ensure!(measured, "nothing was left to measure after the warm-up: make it shorter");
+        let sent_all = self.now();
         self.drain(&mut events, plan, &mut run)?;
+        boundary();
+        run.tally.elapsed = Duration::from_nanos(sent_all.max(run.last_answer) - measure);
+        run.tally.keep_alives = self.keep_alives() - keep_alives;
         Ok(run.tally)
     }
 
-    /// Waits for what is still outstanding. It was asked for while measuring, so it is checked, but not counted.
+    /// Waits for what is still outstanding, as long as answers come. A load generator that did not would lose just those that the server
+    /// took long for.
     fn drain(&mut self, events: &mut Events, plan: &Plan, run: &mut Run<'_, impl Workload>) -> Result<()> {
         run.draining = true;
-        let until = self.now() + nanos(DRAIN);
-        while (self.is_waiting(&plan.active) || run.workload.expected() > 0) && self.now() < until {
+        let mut quiet = Quiet::since(self.now());
+        while (self.is_waiting(&plan.active) || run.workload.expected() > 0)
+            && quiet.lasts(run.answers, self.now()) <= plan.patience
+        {
             self.wait(events, LONGEST_PAUSE, plan, run)?;
         }
         let unanswered = self.connections[plan.active.clone()].iter().map(|c| c.outstanding() as u64);
@@ -278,7 +291,8 @@ impl Client {
         }
         let is_active = plan.active.contains(&index) && !run.draining;
         match plan.pace {
-            _ if run.flood == Some(index) && !run.draining => {
+            // It goes on while answers are waited for: they are to come no sooner than while measuring.
+            _ if run.flood == Some(index) => {
                 self.fill(index, plan.flood.map_or(0, |(_, outstanding)| outstanding), run)
             }
             Pace::Closed { .. } if is_active && self.connections[index].outstanding() > 0 => Ok(()),
@@ -306,7 +320,7 @@ impl Client {
         let now = self.now();
         let connection = &mut self.connections[index];
         while connection.outstanding() < outstanding as usize {
-            let Some(request) = run.workload.request(index, now) else { break };
+            let Some(request) = run.request(index, now) else { break };
             connection.send(request, now);
         }
         Ok(connection.flush()?)
@@ -326,7 +340,7 @@ impl Client {
             if connection.outstanding() > MOST_OUTSTANDING {
                 bail!("the server is too slow for this rate: {MOST_OUTSTANDING} requests wait on one connection");
             }
-            if let Some(request) = run.workload.request(index, due) {
+            if let Some(request) = run.request(index, due) {
                 connection.send(request, due);
             }
         }
@@ -353,12 +367,44 @@ impl Client {
 
 struct Run<'a, W> {
     tally: Tally,
+    /// Requests due from this moment on are measured.
+    measure: u64,
+    /// So many have been sent, and so many there may be.
+    sent: u64,
+    limit: Option<u64>,
+    /// All answers, and when the last one came that counts.
+    answers: u64,
+    last_answer: u64,
     draining: bool,
     flood: Option<usize>,
     workload: &'a mut W,
 }
 
-impl<W: Workload> Run<'_, W> {
+impl<'a, W: Workload> Run<'a, W> {
+    fn new(plan: &Plan, measure: u64, workload: &'a mut W) -> Result<Self> {
+        Ok(Run {
+            tally: Tally::new()?,
+            measure,
+            sent: 0,
+            limit: plan.requests,
+            answers: 0,
+            last_answer: 0,
+            draining: false,
+            flood: plan.flood.map(|(index, _)| index),
+            workload,
+        })
+    }
+
+    fn request(&mut self, index: usize, due: u64) -> Option<&[u8]> {
+        let counts = due >= self.measure && self.flood != Some(index);
+        if counts && self.limit.is_some_and(|limit| self.sent >= limit) {
+            return None;
+        }
+        let request = self.workload.request(index, due)?;
+        self.sent += u64::from(counts);
+        Some(request)
+    }
+
     fn answered(&mut self, index: usize, now: u64, answer: Answer<'_>) {
         if self.flood == Some(index) {
             self.tally.flooded += 1;
@@ -368,9 +414,11 @@ impl<W: Workload> Run<'_, W> {
             Some(due) => self.workload.answer(index, answer.message).map(|()| due),
             None => self.workload.unasked(index, answer.message),
         };
+        self.answers += 1;
         match result {
-            Ok(_) if self.draining || answer.due.is_none() != W::MEASURED_BY_UNASKED => {}
+            Ok(due) if due < self.measure || answer.due.is_none() != W::MEASURED_BY_UNASKED => {}
             Ok(due) => {
+                self.last_answer = now;
                 self.tally.answered += 1;
                 self.tally.latency.saturating_record(now.saturating_sub(due));
             }
@@ -402,6 +450,27 @@ impl Tally {
             bail!("{} wrong answers, the first: {reason}", self.wrong);
         }
         Ok(())
+    }
+}
+
+/// How long no answer has come.
+#[derive(Debug)]
+pub(super) struct Quiet {
+    since: u64,
+    answers: u64,
+}
+
+impl Quiet {
+    pub(super) fn since(now: u64) -> Self {
+        Quiet { since: now, answers: 0 }
+    }
+
+    /// There are so many answers now.
+    pub(super) fn lasts(&mut self, answers: u64, now: u64) -> Duration {
+        if self.answers != answers {
+            *self = Quiet { since: now, answers };
+        }
+        Duration::from_nanos(now.saturating_sub(self.since))
     }
 }
 
@@ -445,8 +514,8 @@ const READ: usize = 256 << 10;
 /// Events or not, the clock is looked at so often.
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
-/// How long answers may still come after the end.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How long to wait for an answer when nothing comes any more, unless the options say otherwise.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Requests that wait on one connection in the open loop before it is clear that they will wait for ever.
 const MOST_OUTSTANDING: usize = 1_000_000;

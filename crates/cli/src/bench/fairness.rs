@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::client::{Client, Pace, Plan};
 use super::connection::Framing;
-use super::options::{Population, Target};
+use super::options::{Population, Target, Until};
 use super::report::{self, Report};
 use super::resolve::{Resolutions, populate};
 use super::server::Server;
@@ -39,6 +39,8 @@ pub(crate) struct Args {
     /// How long to run before
     #[arg(long, value_parser = duration::parse, default_value = "500ms")]
     pub(super) warmup: Duration,
+    #[command(flatten)]
+    pub(super) until: Until,
     /// How to print the result
     #[arg(short, long, value_enum, default_value_t)]
     pub(super) output: Output,
@@ -91,8 +93,8 @@ pub(super) fn measure(args: &Args) -> Result<Fairness> {
     let active = client.open(args.connections, server.address(), Framing::Mapping)?;
     let mut run = |name, pace, flooding: Option<u32>| {
         let flood = flooding.map(|outstanding| (first, outstanding));
-        let plan =
-            Plan { flood, warmup: args.warmup, duration: Some(args.duration), ..Plan::new(active.clone(), pace) };
+        let plan = Plan { flood, warmup: args.warmup, ..Plan::new(active.clone(), pace) };
+        let plan = args.until.of(args.duration, plan);
         let pools = args.population.pools;
         let mut workload = Resolutions::new(pools, None, args.target.profile, first, active.len() + 1)?;
         report::run(name, &server, &mut client, &plan, &mut workload)

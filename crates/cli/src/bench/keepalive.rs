@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::client::{Client, Pace, Plan, Workload};
 use super::connection::Framing;
-use super::options::{Policy, Population, Target};
+use super::options::{Policy, Population, Target, Until};
 use super::pe::Registrations;
 use super::report::{self, Report};
 use super::server::Server;
@@ -39,6 +39,8 @@ pub(crate) struct Args {
     /// How long to run before
     #[arg(long, value_parser = duration::parse, default_value = "10s")]
     pub(super) warmup: Duration,
+    #[command(flatten)]
+    pub(super) until: Until,
     /// How to print the result
     #[arg(short, long, value_enum, default_value_t)]
     pub(super) output: Output,
@@ -57,7 +59,7 @@ pub(super) fn measure(args: &Args) -> Result<Report> {
     let before = server.usage();
     Registrations::new(&population, address, args.target.profile, homes)?.register_all(&mut client)?;
     let pace = Pace::Closed { outstanding: 0 };
-    let plan = Plan { warmup: args.warmup, duration: Some(args.duration), ..Plan::new(0..0, pace) };
+    let plan = args.until.of(args.duration, Plan { warmup: args.warmup, ..Plan::new(0..0, pace) });
     let mut report = report::run("keepalive", &server, &mut client, &plan, &mut Silence)?;
     report.since(before);
     Ok(report)

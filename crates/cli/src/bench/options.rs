@@ -2,12 +2,13 @@
 //! The options of all workloads: which registrar, how much load, and for how long.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use rserpool::Profile;
 
-use super::client::Pace;
+use super::client::{Pace, Plan};
 use crate::duration;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -80,6 +81,8 @@ pub(crate) struct Load {
     /// How long to run before
     #[arg(long, value_parser = duration::parse, default_value = "1s")]
     pub(super) warmup: Duration,
+    #[command(flatten)]
+    pub(super) until: Until,
     /// How to print the result
     #[arg(short, long, value_enum, default_value_t)]
     pub(super) output: Output,
@@ -91,6 +94,29 @@ impl Load {
             Some(per_second) => Pace::Open { per_second },
             None => Pace::Closed { outstanding: self.outstanding },
         }
+    }
+
+    pub(super) fn plan(&self, active: Range<usize>) -> Plan {
+        self.until.of(self.duration, Plan { warmup: self.warmup, ..Plan::new(active, self.pace()) })
+    }
+}
+
+/// What ends a run beside the time.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Until {
+    /// Measure so many requests, however long they take
+    #[arg(long, conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) requests: Option<u64>,
+    /// How long to wait for answers when none come any more: what was sent while measuring counts, however late it is answered
+    #[arg(long, value_parser = duration::positive, default_value = "30s")]
+    pub(super) patience: Duration,
+}
+
+impl Until {
+    /// A plan that ends so, or after this time.
+    pub(super) fn of(&self, duration: Duration, plan: Plan) -> Plan {
+        let duration = self.requests.is_none().then_some(duration);
+        Plan { duration, requests: self.requests, patience: self.patience, ..plan }
     }
 }
 

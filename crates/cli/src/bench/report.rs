@@ -77,7 +77,7 @@ pub(super) fn measure(
     active: Range<usize>,
     workload: &mut impl Workload,
 ) -> Result<Report> {
-    let plan = Plan { warmup: load.warmup, duration: Some(load.duration), ..Plan::new(active, load.pace()) };
+    let plan = load.plan(active);
     run(name, server, client, &plan, workload)
 }
 
@@ -104,7 +104,7 @@ pub(super) fn measure_over_sctp(
     workload: impl Workload + 'static,
 ) -> Result<Report> {
     let count = associations.len();
-    let plan = Plan { warmup: load.warmup, duration: Some(load.duration), ..Plan::new(0..count, load.pace()) };
+    let plan = load.plan(0..count);
     let mut usages = Vec::with_capacity(2);
     let tally = associations.run(&plan, workload, || usages.push((server.usage(), server::usage("self"))))?;
     Ok(of(name, server, count, &plan, &tally, &usages))

@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// How long each measurement takes
     #[arg(short, long, value_parser = duration::parse, default_value = "3s")]
     duration: Duration,
+    /// Measure so many requests each time, however long they take
+    #[arg(long, conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..))]
+    requests: Option<u64>,
     /// How to print the result
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
@@ -120,8 +123,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 impl Row {
     fn measure(self, args: &Args) -> Result<Vec<Number>> {
-        let seconds = format!("{}ms", args.duration.as_millis());
-        let d = ["--duration", &seconds];
+        let until = match args.requests {
+            Some(requests) => ["--requests".to_owned(), requests.to_string()],
+            None => ["--duration".to_owned(), format!("{}ms", args.duration.as_millis())],
+        };
+        let d = [&until[0][..], &until[1]];
         match self {
             Row::Resolve => {
                 let runs = beside(args, "echo", "resolve", &["-c64", "-k1"], &d)?;
@@ -191,7 +197,7 @@ impl Row {
             Row::TakeoverKill => takeover_row(args, "kill", "takeover of 50,000 PEs, kill -9", 500.0),
             Row::TakeoverHang => takeover_row(args, "hang", "takeover of 50,000 PEs, silent", 2_000.0),
             Row::Fairness => {
-                let runs = repeat(args, || match workload(&["fairness", "-d", &seconds])? {
+                let runs = repeat(args, || match workload(&[&["fairness"], &d[..]].concat())? {
                     Bench::Fairness(args) => fairness::measure(&args),
                     _ => unreachable!("it was asked for"),
                 })?;

@@ -17,6 +17,7 @@ use rsp_wire::{PeId, ServerId};
 use super::client::{Client, Pace, Plan, Workload};
 use super::cluster::{Cluster, Group};
 use super::connection::Framing;
+use super::options::Until;
 use super::pe::dialect;
 use super::report::{self, Report};
 use super::template::{self, Template, pool_handle};
@@ -37,6 +38,8 @@ pub(crate) struct Args {
     /// How long to run before
     #[arg(long, value_parser = duration::parse, default_value = "1s")]
     pub(super) warmup: Duration,
+    #[command(flatten)]
+    pub(super) until: Until,
     /// How to print the result
     #[arg(short, long, value_enum, default_value_t)]
     pub(super) output: Output,
@@ -62,7 +65,7 @@ pub(super) fn measure(args: &Args) -> Result<Report> {
     subscribe(&mut client, subscribers.clone(), args.group.options.profile)?;
     changes.expect(subscribers);
     let pace = Pace::Open { per_second: args.rate };
-    let plan = Plan { warmup: args.warmup, duration: Some(args.duration), ..Plan::new(active, pace) };
+    let plan = args.until.of(args.duration, Plan { warmup: args.warmup, ..Plan::new(active, pace) });
     report::run("update", first, &mut client, &plan, &mut changes)
 }
 
