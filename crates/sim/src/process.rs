@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Real processes in tests: they are spoken to by lines, every wait is bounded, and they die with the test.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -223,7 +224,7 @@ pub struct Registrar {
 }
 
 impl Registrar {
-    /// Starts one with the profile and these flags besides.
+    /// Starts one with the profile, the patience a busy machine needs, and these flags besides.
     ///
     /// # Panics
     /// If it isn't ready in time.
@@ -239,7 +240,7 @@ impl Registrar {
         let mut command = program("rsp-registrar", "rsp-registrar");
         command.args(["--asap", asap, "--enrp", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         command.args(["--announce-ready", "--profile", profile]);
-        command.args(flags);
+        command.args(PATIENT.iter().flat_map(|setting| ["--set", setting])).args(flags);
         let process = Process::spawn(command);
         let ready = process.line();
         // `{"asap":["127.0.0.1:34567"],"admin":"127.0.0.1:45678","enrp":["127.0.0.1:34568"]}`
@@ -251,6 +252,39 @@ impl Registrar {
     }
 }
 
+/// Profile fast with the patience a busy machine needs, for programs of ours: a `client.toml`, as `RSERPOOL_CONFIG` names one.
+pub const PATIENT_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/patient.toml");
+
+/// What stands in it: table, name, value.
+pub fn patience() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let mut table = "";
+    include_str!("../patient.toml").lines().filter_map(move |line| {
+        if let Some(name) = line.strip_prefix('[') {
+            table = name.trim_end_matches(']');
+        }
+        let (name, value) = line.split_once(" = ").filter(|_| !line.starts_with('#'))?;
+        Some((table, name, value.trim_matches('"')))
+    })
+}
+
+/// A port of 127.0.0.1 nobody has, outside the range connections take theirs from: it is still free when a process is started to listen on it.
+pub fn free_port() -> SocketAddr {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").expect("this is Linux");
+    let low: u16 = range.split_whitespace().next().and_then(|low| low.parse().ok()).expect("two numbers");
+    let first = 1024 + (low - 1024) / 2;
+    for _ in 0..1_000 {
+        let random = RandomState::new().build_hasher().finish();
+        let port = first + (random % u64::from(low - first)) as u16;
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return listener.local_addr().expect("it is bound");
+        }
+    }
+    panic!("no port is free");
+}
+
+/// Whoever has to wait for a processor is not dead. Who is killed is noticed by its connections.
+const PATIENT: [&str; 3] = ["keep_alive_timeout=20s", "connect_timeout=20s", "max_time_no_response=5s"];
+
 /// How long anything may take: far longer than it does, since tests share a busy machine.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(5);

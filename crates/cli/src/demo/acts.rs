@@ -71,4 +71,4 @@ pub(super) async fn next(stage: &mut Stage, picture: &mut Picture) -> Result<New
 }
 
 /// The pool user reports progress all the time; silence means that it is gone.
-const SILENCE: Duration = Duration::from_secs(20);
+const SILENCE: Duration = Duration::from_secs(60);

@@ -35,7 +35,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 async fn serve(args: &Args) -> anyhow::Result<()> {
-    let builder = PoolUser::builder().config(Config::of(Profile::Fast)).transport(args.transport);
+    let mut config = Config::of(Profile::Fast);
+    // A registrar that lives answers, be it late: this machine does other things, too.
+    config.endpoint.t2_registration = PATIENCE;
+    let builder = PoolUser::builder().config(config).transport(args.transport);
     let user = args.registrars.iter().fold(builder, |builder, registrar| builder.registrar(registrar)).build().await?;
     let pe = PoolElement::builder(POOL)
         .user(&user)
@@ -80,5 +83,7 @@ pub(crate) async fn orphaned() {
 
 /// The demo's pool.
 pub(crate) const POOL: &str = "demo";
+/// How long the answer to a registration may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// What a request costs its server.
 const SERVICE_TIME: Duration = Duration::from_millis(1);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use anyhow::Context;
 use rserpool::{Config, Item, Notice, Outgoing, PoolUser, Profile, Session, Transport};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -22,6 +23,9 @@ pub(crate) struct Args {
     transport: Transport,
     #[arg(long)]
     outstanding: u64,
+    /// A setting of the session, NAME=VALUE
+    #[arg(long = "set")]
+    settings: Vec<String>,
 }
 
 /// What the demo tells its pool user, a JSON line each.
@@ -84,7 +88,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 async fn ask(args: &Args) -> anyhow::Result<()> {
-    let builder = PoolUser::builder().config(Config::of(Profile::Fast)).transport(args.transport);
+    let mut config = Config::of(Profile::Fast);
+    // A registrar that lives answers, be it late: this machine does other things, too.
+    (config.endpoint.t1_request, config.endpoint.connect_timeout) = (PATIENCE, PATIENCE);
+    config.session.give_up = 3 * PATIENCE;
+    for setting in &args.settings {
+        let (name, value) = setting.split_once('=').context("NAME=VALUE is expected")?;
+        config.session.set(name, value).map_err(anyhow::Error::msg)?;
+    }
+    let builder = PoolUser::builder().config(config).transport(args.transport);
     let user = args.registrars.iter().fold(builder, |builder, registrar| builder.registrar(registrar)).build().await?;
     let session = user.session(POOL).connect().await?;
     let pe = session.pe().map_or(0, |pe| pe.id.0);
@@ -227,7 +239,9 @@ fn say(news: &News) {
     println!("{}", serde_json::to_string(news).expect("no map with keys that are not strings"));
 }
 
+/// How long an answer of a registrar may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two lines of progress.
 const PROGRESS: Duration = Duration::from_millis(20);
 /// How long the last answers of an act may take.
-const LAST_ANSWERS: Duration = Duration::from_secs(15);
+const LAST_ANSWERS: Duration = Duration::from_secs(60);

@@ -131,4 +131,4 @@ async fn strike(
 /// A stream of answers 1 ms apart that pauses for so many microseconds has noticed something.
 const STALLED: u64 = 100_000;
 /// How many milliseconds it may take until every pool element has a home: far more than it does.
-const LONGEST: f64 = 30_000.0;
+const LONGEST: f64 = 120_000.0;

@@ -59,7 +59,10 @@ impl Registrars {
         let started = self.list.iter().filter(|one| one.places.admin.port() != 0);
         let others = started.map(|one| one.places.enrp);
         let peers: Vec<_> = others.filter(|enrp| *enrp != places.enrp).collect();
-        let flags = ["--profile", "fast", "--transport", self.transport.name()].map(str::to_owned);
+        // A server that has to wait for a processor is not dead, and resolutions that miss it would count as failed.
+        let patience = ["--set", "keep_alive_timeout=5s", "--set", "connect_timeout=5s"];
+        let flags = ["--profile", "fast", "--transport", self.transport.name()];
+        let flags: Vec<_> = flags.into_iter().chain(patience).map(str::to_owned).collect();
         let registrar = Registrar::start(places, &peers, &flags, LOG).await;
         let registrar = registrar.with_context(|| format!("starting registrar {number}"))?;
         let one = self.one(number)?;

@@ -89,8 +89,10 @@ impl Tally {
 }
 
 async fn resolve((transport, asap): (Transport, SocketAddr), number: usize, elements: usize, tally: Arc<Mutex<Tally>>) {
-    let builder =
-        PoolUser::builder().config(Config::of(Profile::Fast)).transport(transport).registrar(asap.to_string());
+    let mut config = Config::of(Profile::Fast);
+    // A registrar that lives answers, be it late: this machine does other things, too.
+    (config.endpoint.t1_request, config.endpoint.connect_timeout) = (PATIENCE, PATIENCE);
+    let builder = PoolUser::builder().config(config).transport(transport).registrar(asap.to_string());
     let user = match builder.build().await {
         Ok(user) => user,
         Err(error) => return count(&tally, Err(format!("registrar {number}: {error}"))),
@@ -112,6 +114,9 @@ async fn resolve((transport, asap): (Transport, SocketAddr), number: usize, elem
 fn count(tally: &Mutex<Tally>, result: Result<(), String>) {
     tally.lock().unwrap_or_else(PoisonError::into_inner).count(result);
 }
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Between an answer and the next question.
 const PAUSE: Duration = Duration::from_millis(2);

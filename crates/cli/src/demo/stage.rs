@@ -188,6 +188,6 @@ const SERVERS: u32 = 5;
 /// Between two tries to start a process.
 const AGAIN: Duration = Duration::from_millis(50);
 /// How long a process may take to start.
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(60);
 /// How long it may take to stop before it is killed.
 const STOP: Duration = Duration::from_secs(5);

@@ -5,6 +5,8 @@ mod bench;
 mod connect;
 mod control;
 mod mistakes;
+#[path = "../sessions/patient.rs"]
+mod patient;
 mod pools;
 mod registrars;
 mod services;

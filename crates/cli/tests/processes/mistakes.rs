@@ -4,7 +4,7 @@
 use std::net::TcpListener;
 use std::process::Command;
 
-use crate::support::{Pe, registrar, rsp, rsp_at, run};
+use crate::support::{Pe, hasty, registrar, rsp, rsp_at, run};
 
 /// Runs it and compares exit code and words of its message, which is all it may print.
 #[track_caller]
@@ -34,11 +34,11 @@ fn no_registrar() {
         &["connect", &format!("pool://{nobody}/echo")],
         &["pe", "run", "--pool", "echo", "--registrar", &nobody, "--", "echo"],
     ] {
-        fails(rsp(args), 3, &[&nobody, "connection refused", "start one, or name one that runs"]);
+        fails(hasty(args), 3, &[&nobody, "connection refused", "start one, or name one that runs"]);
     }
     // More time would not help, so the message is another one.
     let hurried = ["pool", "show", "echo", "--registrar", &nobody, "--profile", "rfc", "--timeout", "50ms"];
-    fails(rsp(&hurried), 3, &["no registrar answers", &nobody]);
+    fails(hasty(&hurried), 3, &["no registrar answers", &nobody]);
     fails(
         rsp(&["bench", "resolve", "--registrar", &nobody, "--duration", "10ms"]),
         3,

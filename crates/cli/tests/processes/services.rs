@@ -2,19 +2,20 @@
 //! The built-in services as programs of others see them, through the API.
 
 use bytes::{Buf, Bytes};
-use rserpool::{Item, Outgoing, PoolUser, Profile, Session};
+use rserpool::{Item, Outgoing, PoolUser, Session};
 use sim::process::{Process, Registrar};
 
+use crate::patient;
 use crate::support::{Pe, event, registrar, rsp_at, take};
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-        tokio::time::timeout(std::time::Duration::from_secs(30), work).await.expect("it ends in time")
+        tokio::time::timeout(std::time::Duration::from_secs(120), work).await.expect("it ends in time")
     })
 }
 
 async fn user(registrar: &Registrar) -> PoolUser {
-    PoolUser::builder().profile(Profile::Fast).registrar(registrar.asap.to_string()).build().await.unwrap()
+    PoolUser::builder().config(patient::config()).registrar(registrar.asap.to_string()).build().await.unwrap()
 }
 
 /// Message number, reply number and data.

@@ -4,12 +4,19 @@
 use std::process::Command;
 
 use serde_json::Value;
-use sim::process::{Finished, Process, Registrar, program};
+use sim::process::{Finished, PATIENT_FILE, Process, Registrar, program};
 
 /// `rsp` with these arguments, in the profile all tests use.
 pub(crate) fn rsp(args: &[&str]) -> Command {
     let mut command = program("cli", "rsp");
-    command.args(args).env("RSERPOOL_PROFILE", "fast").env("RSERPOOL_CONFIG", "/dev/null");
+    command.args(args).env("RSERPOOL_PROFILE", "fast").env("RSERPOOL_CONFIG", PATIENT_FILE);
+    command
+}
+
+/// The same without patience, for those that ask in vain.
+pub(crate) fn hasty(args: &[&str]) -> Command {
+    let mut command = rsp(args);
+    command.env("RSERPOOL_CONFIG", "/dev/null");
     command
 }
 

@@ -4,4 +4,5 @@
 mod demo;
 mod false_alarms;
 mod kills;
+mod patient;
 mod stage;

@@ -3,13 +3,16 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rserpool::{Config, Items, PeId, PoolUser, Profile, Session};
+use rserpool::{Config, Items, PeId, PoolUser, Session};
+use sim::process::free_port;
+
+use crate::patient;
 
 /// What runs.
 pub(crate) struct Stage {
@@ -67,7 +70,11 @@ impl Stage {
     }
 
     pub(crate) async fn user(&self) -> PoolUser {
-        let user = PoolUser::builder().config(Config::of(Profile::Fast)).registrar(self.address.to_string());
+        self.user_with(patient::config()).await
+    }
+
+    pub(crate) async fn user_with(&self, config: Config) -> PoolUser {
+        let user = PoolUser::builder().config(config).registrar(self.address.to_string());
         user.build().await.expect("an address needs no resolver")
     }
 
@@ -77,7 +84,7 @@ impl Stage {
 
     /// Waits until so many pool elements are in the pool, as a pool user sees it that asks anew.
     pub(crate) async fn in_pool(&self, count: usize) {
-        for _ in 0..400 {
+        for _ in 0..2_400 {
             if let Ok(pool) = self.user().await.resolve_fresh("demo", Items::All).await
                 && pool.elements.len() == count
             {
@@ -85,7 +92,7 @@ impl Stage {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("{count} pool elements are not in the pool within 20 s");
+        panic!("{count} pool elements are not in the pool within 2 minutes");
     }
 }
 
@@ -135,12 +142,12 @@ fn registrar(address: SocketAddr) -> Process {
                 "--admin",
                 "off",
                 "--announce-ready",
+                "--set",
+                "keep_alive_timeout=20s",
+                "--set",
+                "connect_timeout=20s",
             ])
             .env("RSERPOOL_LOG", "warn")
             .stdin(Stdio::null()),
     )
-}
-
-fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
 }

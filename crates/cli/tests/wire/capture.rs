@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use sim::namespace::in_namespace;
-use sim::process::{Process, Registrar, Signal, program};
+use sim::process::{PATIENT_FILE, Process, Registrar, Signal, program};
 
 use crate::decode::{decode, decoded_frames, golden_captures, rsp};
 use crate::tshark::{self, Frame};
@@ -52,7 +52,7 @@ fn capture_a_session(transport: &'static str) {
         let registrar = Registrar::start("fast", &[]);
         let at = |args: &[&str]| {
             let mut command = program("cli", "rsp");
-            command.args(args).env("RSERPOOL_PROFILE", "fast").env("RSERPOOL_CONFIG", "/dev/null");
+            command.args(args).env("RSERPOOL_PROFILE", "fast").env("RSERPOOL_CONFIG", PATIENT_FILE);
             command.env("RSERPOOL_REGISTRARS", registrar.asap.to_string()).env("RSERPOOL_TRANSPORT", transport);
             command
         };

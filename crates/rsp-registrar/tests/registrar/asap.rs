@@ -94,7 +94,7 @@ fn a_pool_element_whose_process_dies_is_removed() {
 
 #[test]
 fn a_pool_element_is_asked_whether_it_lives_and_removed_if_it_does_not_answer() {
-    let registrar = Registrar::start(&["--set", "keep_alive_interval=100ms", "--set", "keep_alive_timeout=1s"]);
+    let registrar = Registrar::start(&["--set", "keep_alive_interval=100ms", "--set", "keep_alive_timeout=10s"]);
     let mut pe = Peer::connect(registrar.asap());
     let element = pe.element(7);
     pe.register("echo", element);

@@ -36,7 +36,7 @@ fn the_inputs_that_abort_rsplib_do_no_harm() {
         ("5 a PE of 66 addresses", registration_of(&[&sctp_of_33, &policy, &sctp_of_33])),
         ("6 an ENRP_PRESENCE of server 0", presence),
     ];
-    let registrar = Registrar::start(&CALM);
+    let registrar = Registrar::start(&[]);
     let mut witness = Witness::start(&registrar);
     for (name, input) in &inputs {
         let mut peer = Peer::connect(registrar.asap());
@@ -63,7 +63,7 @@ fn the_inputs_that_abort_rsplib_do_no_harm() {
 
 #[test]
 fn garbage_and_half_messages_do_no_harm() {
-    let registrar = Registrar::start(&CALM);
+    let registrar = Registrar::start(&[]);
     let mut witness = Witness::start(&registrar);
     let mut rng = Rng::new(2026);
     let mut halves = Vec::new();
@@ -89,7 +89,7 @@ fn garbage_and_half_messages_do_no_harm() {
 
 #[test]
 fn messages_with_a_byte_changed_or_cut_off_do_no_harm() {
-    let registrar = Registrar::start(&CALM);
+    let registrar = Registrar::start(&[]);
     let mut witness = Witness::start(&registrar);
     let mut rng = Rng::new(5354);
     let mut peer = Peer::connect(registrar.asap());
@@ -173,6 +173,3 @@ fn tlv(parameter_type: u16, value: &[u8]) -> Vec<u8> {
     bytes.resize(bytes.len().next_multiple_of(4), 0);
     bytes
 }
-
-/// The peers here do nothing but wait for answers: nobody asks them whether they live.
-const CALM: [&str; 4] = ["--set", "keep_alive_interval=1h", "--set", "give_up=2h"];

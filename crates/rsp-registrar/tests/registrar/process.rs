@@ -48,9 +48,11 @@ pub(crate) fn run(command: &mut Command) -> Ended {
 }
 
 impl Registrar {
-    /// Starts one on a free port of 127.0.0.1 with these flags beside.
+    /// Starts one on a free port of 127.0.0.1 with these flags beside. Unless they say otherwise it asks nobody whether they live: the peers
+    /// of the tests answer only while they wait for something.
     pub(crate) fn start(flags: &[&str]) -> Self {
         let mut args = vec!["--asap", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--announce-ready"];
+        args.extend(["--set", "keep_alive_interval=1h", "--set", "give_up=2h"]);
         args.extend(flags);
         Self::spawn(program(&args))
     }

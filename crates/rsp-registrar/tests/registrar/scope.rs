@@ -46,7 +46,7 @@ fn a_registrar_that_stops_hands_its_pool_elements_over() {
     let staying = start(&["--peer", &leaving.enrp().to_string()]);
     block_on(async {
         all_agree(&[&leaving, &staying], 0).await;
-        let mut config = Config::of(Profile::Fast);
+        let mut config = patient();
         config.registrars = vec![leaving.asap().to_string()];
         let user = PoolUser::builder().config(config).build().await.expect("a good configuration");
         let pe = register(&user).await;
@@ -68,7 +68,7 @@ fn found_by_multicast(listen: &str, asap_group: &str, enrp_group: &str) {
     let registrars = [(); 3].map(|()| {
         let places = ["--asap", listen, "--enrp", listen, "--admin", "127.0.0.1:0"];
         let flags = ["--config", path, "--profile", "fast", "--multicast", "--announce-ready"];
-        Registrar::spawn(program(&[&places[..], &flags[..]].concat()))
+        Registrar::spawn(program(&[&places[..], &flags[..], &WATCHFUL].concat()))
     });
     one_dies(registrars, |config| config.multicast_groups = vec![asap_group.parse().expect("a group")]);
 }
@@ -78,7 +78,7 @@ fn one_dies(registrars: [Registrar; 3], configure: impl Fn(&mut Config)) {
     block_on(async {
         let mut registrars = Vec::from(registrars);
         all_agree(&registrars.iter().collect::<Vec<_>>(), 0).await;
-        let mut config = Config::of(Profile::Fast);
+        let mut config = patient();
         configure(&mut config);
         let user = PoolUser::builder().config(config).build().await.expect("a good configuration");
         let pe = register(&user).await;
@@ -113,7 +113,7 @@ fn one_dies(registrars: [Registrar; 3], configure: impl Fn(&mut Config)) {
 }
 
 fn start(flags: &[&str]) -> Registrar {
-    Registrar::start(&[&["--profile", "fast"], flags].concat())
+    Registrar::start(&[&["--profile", "fast"], &WATCHFUL[..], flags].concat())
 }
 
 fn block_on(test: impl Future<Output = ()>) {
@@ -127,7 +127,7 @@ async fn register(user: &PoolUser) -> PoolElement {
 
 /// Who is in the pool, if only this registrar is asked.
 async fn resolved_at(registrar: SocketAddr) -> Vec<rserpool::PeId> {
-    let user = PoolUser::builder().config(Config::of(Profile::Fast)).registrar(registrar.to_string());
+    let user = PoolUser::builder().config(patient()).registrar(registrar.to_string());
     let user = user.multicast(false).build().await.expect("a good configuration");
     let pool = user.resolve_fresh("echo", Items::All).await.expect("the pool is known");
     pool.elements.iter().map(|element| element.id).collect()
@@ -169,9 +169,33 @@ fn home_of(registrar: &Registrar, pe: &PoolElement) -> String {
 
 /// Waits, however busy the machine; whoever answers keep-alives meanwhile can do so.
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let limit = Instant::now() + Duration::from_secs(60);
+    let limit = Instant::now() + Duration::from_secs(120);
     while !holds() {
         assert!(Instant::now() < limit, "in vain: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+fn patient() -> Config {
+    let mut config = Config::of(Profile::Fast);
+    for (table, name, value) in sim::process::patience() {
+        match table {
+            "endpoint" => config.endpoint.set(name, value).expect("a setting"),
+            _ => config.session.set(name, value).expect("a setting"),
+        }
+    }
+    config
+}
+
+/// Pool elements are asked whether they live, and registrars; but whoever has to wait for a processor is not dead. Who is killed is noticed by
+/// its connections.
+const WATCHFUL: [&str; 8] = [
+    "--set",
+    "keep_alive_interval=500ms",
+    "--set",
+    "keep_alive_timeout=20s",
+    "--set",
+    "connect_timeout=20s",
+    "--set",
+    "max_time_no_response=5s",
+];

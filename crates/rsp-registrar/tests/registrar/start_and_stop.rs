@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sim::process::free_port;
 
 use crate::peer::Peer;
 use crate::process::{Registrar, program, run};
@@ -81,10 +82,6 @@ impl Drop for Dies {
     }
 }
 
-fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
-}
-
 fn get(admin: SocketAddr, path: &str) -> Option<String> {
     let mut peer = TcpStream::connect(admin).ok()?;
     write!(peer, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
@@ -94,7 +91,7 @@ fn get(admin: SocketAddr, path: &str) -> Option<String> {
 }
 
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let limit = Instant::now() + Duration::from_secs(60);
+    let limit = Instant::now() + Duration::from_secs(120);
     while !holds() {
         assert!(Instant::now() < limit, "in vain: {what}");
         std::thread::sleep(Duration::from_millis(20));
