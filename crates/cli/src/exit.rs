@@ -58,6 +58,19 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// The error of a program that ran another one: it ends as that did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the command ended with exit code {0}")]
+pub(crate) struct OfCommand(pub(crate) u8);
+
+/// What an error ends the program with.
+pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref() {
+        Some(OfCommand(code)) => ExitCode::from(*code),
+        None => Exit::of(error).into(),
+    }
+}
+
 /// What counts where no flag says otherwise.
 const ENVIRONMENT: &str = "Environment: RSERPOOL_REGISTRARS, RSERPOOL_PROFILE, RSERPOOL_TRANSPORT, RSERPOOL_MULTICAST, RSERPOOL_MULTICAST_GROUPS, RSERPOOL_MULTICAST_INTERFACE, \
 RSERPOOL_ADMIN, RSERPOOL_CONTROL_DIR; RSERPOOL_CONFIG names the configuration file instead of /etc/rserpool/client.toml, RSERPOOL_LOG says what is logged, e.g. info";

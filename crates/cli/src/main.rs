@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Command::DemoPe(args) => demo::pe::run(&args),
         Command::DemoPu(args) => demo::pu::run(&args),
         Command::Dev(args) => block_on(dev::run(&args)),
+        Command::ExecServer(args) => Err(pe::server::exec(&args)),
         Command::Pe(command) => block_on(pe::run(&command)),
         Command::Ping(args) => block_on(ping::run(&args)),
         Command::Pool(command) => block_on(pool::run(&command)),
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
         Ok(()) => Exit::Ok.into(),
         Err(error) => {
             eprintln!("rsp: {error:#}");
-            Exit::of(&error).into()
+            exit::code(&error)
         }
     }
 }
@@ -87,6 +88,8 @@ enum Command {
     #[command(hide = true)]
     DemoPu(demo::pu::Args),
     Dev(dev::Args),
+    #[command(hide = true)]
+    ExecServer(pe::server::Args),
     Ping(ping::Args),
     #[command(subcommand)]
     Session(session::Session),

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `rsp pe`: pool elements.
 
+mod check;
 mod events;
+mod legacy;
 mod ls;
+mod membership;
 mod run;
+pub(crate) mod server;
 mod service;
 mod set;
 

@@ -57,6 +57,7 @@ pub use pool_element::{PoolElement, PoolElementBuilder};
 pub use pool_user::{Items, PeHandle, Pool, PoolUser, PoolUserBuilder, PoolWatch};
 pub use rsp_core::config::Profile;
 pub use rsp_core::session::{Cause, ReturnReason};
+pub use rsp_wire::parameter::Protocol;
 pub use rsp_wire::{PeId, PoolHandle};
 pub use session::{Failover, Report, Session, SessionBuilder};
 

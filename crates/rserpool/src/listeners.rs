@@ -85,6 +85,7 @@ pub(crate) fn transports(
     mapping: Mapping,
     doors: &[Door],
     advertise: &[SocketAddr],
+    own_protocol: parameter::Protocol,
 ) -> Result<(UserTransport, Option<Transport>)> {
     let at = |protocol: Protocol| {
         let door = doors.iter().find(|door| door.protocol == protocol).or(doors.first());
@@ -111,7 +112,7 @@ pub(crate) fn transports(
         (Mapping::None, [one]) => {
             let asap = doors.first().map_or(Protocol::Tcp, |door| door.protocol);
             let user = transport(Protocol::Tcp, &[*one], TransportUse::DATA_ONLY);
-            Ok((UserTransport::Ip(user), Some(own(asap))))
+            Ok((UserTransport::Ip(Transport { protocol: own_protocol, ..user }), Some(own(asap))))
         }
         (Mapping::None, _) => Err(Error::Config(
             "NO_MAPPING registers the application's own address: give exactly one to advertise".to_owned(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use machine::association;
 use rsp_core::endpoint::{Life, Register, RegistrationId};
-use rsp_wire::parameter::UserTransport;
+use rsp_wire::parameter::{Protocol, UserTransport};
 use rsp_wire::{PeId, PoolHandle};
 use smallvec::SmallVec;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -36,6 +36,7 @@ pub struct PoolElementBuilder {
     listen: Option<String>,
     mappings: Vec<Mapping>,
     advertise: Vec<SocketAddr>,
+    protocol: Protocol,
     life: Option<Duration>,
     acks: bool,
 }
@@ -90,6 +91,12 @@ impl PoolElementBuilder {
         self
     }
 
+    /// The transport protocol of the advertised address with [`Mapping::None`]; TCP if not given.
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
     /// Registration life; it is renewed in time.
     pub fn life(mut self, life: Duration) -> Self {
         self.life = Some(life);
@@ -120,7 +127,8 @@ impl PoolElementBuilder {
         let (news, mut registrations) = mailbox();
         let mut registers = Vec::new();
         for mapping in mappings.iter().copied() {
-            let (user_transport, asap_transport) = listeners::transports(mapping, &doors, &self.advertise)?;
+            let (user_transport, asap_transport) =
+                listeners::transports(mapping, &doors, &self.advertise, self.protocol)?;
             registers.push(Register {
                 registration: RegistrationId(user.random()),
                 pool: if registers.is_empty() { self.pool.clone() } else { mapping.offer().pool(&self.pool) },
@@ -218,6 +226,7 @@ impl PoolElement {
             listen: None,
             mappings: Vec::new(),
             advertise: Vec::new(),
+            protocol: Protocol::Tcp,
             life: None,
             acks: false,
         }

@@ -1,25 +1,35 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `rsp pe run`: a pool element with a built-in service.
+//! `rsp pe run`: a pool element with a built-in service, or any server at all.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use clap::ValueEnum;
 use rserpool::{Mapping, PeId, Policy, PoolElement, PoolUrl};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::events::Events;
+use super::legacy;
 use super::service::{Service, Work};
 use crate::access::Access;
 use crate::duration;
 use crate::exit::Exit;
 use crate::output::Output;
 
-/// Run a pool element with a built-in service
+/// Run a pool element with a built-in service, or keep any server in a pool
 ///
-/// SIGTERM or SIGINT drains it: it leaves the pool, its sessions finish what is outstanding and move to other elements, and it ends
+/// A built-in service is echo (sends back what comes), discard (takes what comes), daytime (says date and time, and ends) or pingpong (numbers what
+/// comes, and goes on numbering at the next server). SIGTERM or SIGINT drains it: it leaves the pool, its sessions finish what is outstanding and move to other elements, and it ends
 /// when they have gone, at the latest after drain_timeout. A second signal ends it at once.
+///
+/// With --port it runs a command that knows nothing of pools, and registers the port it serves (NO_MAPPING: pool users are told address and port,
+/// and connect by themselves). The command is in the pool while its checks succeed; without a check, while the port accepts connections. SIGTERM or
+/// SIGINT takes it out of the pool, gives it --drain-time to finish with its clients, then sends it SIGTERM, and SIGKILL after --stop-time; each
+/// further signal skips a step. SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on. What it prints goes where our own output goes; what happens to it
+/// is told on standard error. We end with its exit code.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The pool to join: HANDLE or pool://REGISTRAR/HANDLE
@@ -35,9 +45,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FRACTION", value_parser = fraction)]
     load: Option<f64>,
     /// What pool users can use: sctp, tcp or several; each further one is registered in a pool of its own [default: sctp, or tcp where there is no SCTP]
-    #[arg(long = "mapping", value_name = "NAME", value_delimiter = ',')]
+    #[arg(long = "mapping", value_name = "NAME", value_delimiter = ',', conflicts_with = "port")]
     mappings: Vec<Mapping>,
-    /// Where to listen; over SCTP there may be several addresses with one port, separated by commas [default: any free port of all addresses]
+    /// Where to listen, with --port for registrars only; over SCTP there may be several addresses with one port, separated by commas [default: any free port of all addresses]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
     /// PE identifier in hexadecimal [default: random]
@@ -46,7 +56,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     access: Access,
     /// How long answering a request takes
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "0ms")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "0ms", conflicts_with = "port")]
     service_time: Duration,
     /// Whether answers acknowledge their requests, so that pool users send again what was not answered
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
@@ -54,13 +64,38 @@ pub(crate) struct Args {
     /// How to print what happens: a line for each event in every form
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
-    /// What to serve
-    #[arg(value_enum)]
-    service: Service,
+    #[command(flatten)]
+    legacy: legacy::Options,
+    /// echo, discard, daytime or pingpong; with --port a command and its arguments
+    #[arg(required = true, value_name = "SERVICE")]
+    words: Vec<OsString>,
+}
+
+impl Args {
+    /// The built-in service that is named.
+    fn service(&self) -> anyhow::Result<Service> {
+        let [word] = self.words.as_slice() else { bail!("a command needs --port, the port it serves") };
+        let word = word.to_string_lossy();
+        Service::from_str(&word, false).map_err(|_| {
+            let all: Vec<_> = Service::value_variants()
+                .iter()
+                .filter_map(|it| Some(it.to_possible_value()?.get_name().to_owned()))
+                .collect();
+            anyhow!("\"{word}\" is no service: use {}, or give the --port a command serves", all.join(", "))
+        })
+    }
 }
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let policy = policy(args).context(Exit::Usage)?;
+    if let Some(served) = args.legacy.served() {
+        args.legacy.fits(policy).context(Exit::Usage)?;
+        let command = legacy::Command { args: &args.legacy, served, words: &args.words, output: args.output };
+        let (pool, id, listen) = (args.pool.pool.clone(), args.id, args.listen.clone());
+        let user = args.access.serving_user(&args.pool).await?;
+        return legacy::run(command, user, pool, id, listen, policy).await;
+    }
+    let service = args.service().context(Exit::Usage)?;
     let user = args.access.serving_user(&args.pool).await?;
     let mut builder = PoolElement::builder(args.pool.pool.clone()).user(&user).policy(policy);
     if let Some(listen) = &args.listen {
@@ -78,7 +113,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     if args.acks {
         builder = builder.acks();
     }
-    let events = Events(args.output);
+    let events = Events { output: args.output, to_stderr: false };
     let mut term = signal(SignalKind::terminate())?;
     let pe = tokio::select! {
         pe = builder.register() => Arc::new(pe?),
@@ -90,7 +125,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let following = tokio::spawn(follow_home(Arc::clone(&pe), home, events));
 
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let (service, work) = (args.service, Work(args.service_time));
+    let work = Work(args.service_time);
     let leaving = Arc::clone(&pe);
     let stop = async move {
         tokio::select! {

@@ -4,6 +4,7 @@
 mod bench;
 mod connect;
 mod control;
+mod legacy;
 mod mistakes;
 #[path = "../sessions/patient.rs"]
 mod patient;
