@@ -248,6 +248,11 @@ pub struct PeHandle {
 }
 
 impl PeHandle {
+    /// The handle of an element of [`Pool::elements`].
+    pub fn of(pool: &PoolHandle, element: &Element) -> Self {
+        Self::of_element(pool, element)
+    }
+
     pub(crate) fn of_element(pool: &PoolHandle, element: &Element) -> Self {
         let (protocol, addrs) = match &element.user_transport {
             UserTransport::Opaque(_) => (None, Vec::new()),

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A descriptor that plain `poll`, `select` and `epoll` understand: one end of a pair of AF_UNIX sockets; the library has the other.
+//!
+//! Readable = a byte lies in it. Not writable = its send buffer, as small as can be, is full of bytes the library has not read. Closed by whatever
+//! means = the library's end sees the hang-up.
+
+use std::ffi::c_int;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+
+use crate::errno::{Failure, Result};
+
+/// The library's end.
+#[derive(Debug)]
+pub(crate) struct Descriptor {
+    ours: OwnedFd,
+    /// Whose other end this is.
+    pub(crate) key: Key,
+}
+
+/// What the application's end is known by, however often it is duplicated; a number that the system has given to another file since is another key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    device: libc::dev_t,
+    inode: libc::ino_t,
+}
+
+impl Descriptor {
+    /// A pair: the number the application gets, and the library's end.
+    pub(crate) fn pair(non_blocking: bool) -> Result<(RawFd, Descriptor)> {
+        let mut ends = [0; 2];
+        let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+        // SAFETY: `ends` has room for two descriptors.
+        if unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) } != 0 {
+            return Err(Failure::last_os_error());
+        }
+        // SAFETY: both are new and nobody else's.
+        let [theirs, ours] = ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) });
+        set_flags(ours.as_raw_fd(), libc::O_NONBLOCK)?;
+        if non_blocking {
+            set_flags(theirs.as_raw_fd(), libc::O_NONBLOCK)?;
+        }
+        let least: c_int = 1;
+        // SAFETY: the option is an int and lives through the call.
+        let result = unsafe {
+            let size = size_of::<c_int>() as libc::socklen_t;
+            libc::setsockopt(theirs.as_raw_fd(), libc::SOL_SOCKET, libc::SO_SNDBUF, (&raw const least).cast(), size)
+        };
+        if result != 0 {
+            return Err(Failure::last_os_error());
+        }
+        let key = Key::of(theirs.as_raw_fd())?;
+        Ok((theirs.into_raw_fd(), Descriptor { ours, key }))
+    }
+
+    /// Another descriptor for the library's end, to watch for the hang-up.
+    pub(crate) fn watch(&self) -> Result<OwnedFd> {
+        Ok(self.ours.try_clone()?)
+    }
+
+    /// Makes the application's end readable.
+    pub(crate) fn set_readable(&self) {
+        send_byte(self.ours.as_raw_fd());
+    }
+
+    /// Makes it unreadable. `theirs` is the number the application called us with.
+    pub(crate) fn clear_readable(&self, theirs: RawFd) {
+        drain(theirs);
+    }
+
+    /// Makes the application's end unwritable.
+    pub(crate) fn set_full(&self, theirs: RawFd) {
+        // Two are enough on the kernels we know.
+        for _ in 0..64 {
+            let mut poll = libc::pollfd { fd: theirs, events: libc::POLLOUT, revents: 0 };
+            // SAFETY: one pollfd, which lives through the call.
+            if unsafe { libc::poll(&raw mut poll, 1, 0) } != 1
+                || poll.revents & libc::POLLOUT == 0
+                || !send_byte(theirs)
+            {
+                return;
+            }
+        }
+    }
+
+    /// Makes it writable again.
+    pub(crate) fn clear_full(&self) {
+        drain(self.ours.as_raw_fd());
+    }
+
+    /// Nothing will come any more: readable for ever, as a socket at its end is.
+    pub(crate) fn end(&self) {
+        // SAFETY: it is our own descriptor.
+        unsafe { libc::shutdown(self.ours.as_raw_fd(), libc::SHUT_WR) };
+    }
+}
+
+impl Key {
+    /// # Errors
+    /// EBADF if it is not open.
+    pub(crate) fn of(fd: RawFd) -> Result<Key> {
+        // SAFETY: a stat of zeros is a valid one, and the system fills it.
+        let stat = unsafe {
+            let mut stat: libc::stat = std::mem::zeroed();
+            if libc::fstat(fd, &raw mut stat) != 0 {
+                return Err(Failure::new(libc::EBADF, "the descriptor is not open"));
+            }
+            stat
+        };
+        Ok(Key { device: stat.st_dev, inode: stat.st_ino })
+    }
+}
+
+/// Closes the application's end.
+pub(crate) fn close(theirs: RawFd) {
+    // SAFETY: the application has given it to us to close.
+    unsafe { libc::close(theirs) };
+}
+
+/// Whether the application wants no call on it to wait.
+pub(crate) fn is_non_blocking(fd: RawFd) -> bool {
+    // SAFETY: no memory is involved; an error has all bits set.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+    flags != -1 && flags & libc::O_NONBLOCK != 0
+}
+
+fn set_flags(fd: RawFd, flags: c_int) -> Result<()> {
+    // SAFETY: no memory is involved.
+    match unsafe { libc::fcntl(fd, libc::F_SETFL, flags) } {
+        0 => Ok(()),
+        _ => Err(Failure::last_os_error()),
+    }
+}
+
+fn send_byte(fd: RawFd) -> bool {
+    // SAFETY: one byte of static memory is sent.
+    unsafe { libc::send(fd, [0_u8].as_ptr().cast(), 1, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) == 1 }
+}
+
+fn drain(fd: RawFd) {
+    let mut bytes = [0_u8; 64];
+    // SAFETY: the buffer is as long as we say.
+    unsafe { libc::recv(fd, bytes.as_mut_ptr().cast(), bytes.len(), libc::MSG_DONTWAIT) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(fd: RawFd) -> i16 {
+        let mut poll = libc::pollfd { fd, events: libc::POLLIN | libc::POLLOUT | libc::POLLRDHUP, revents: 0 };
+        // SAFETY: one pollfd.
+        unsafe { libc::poll(&raw mut poll, 1, 0) };
+        poll.revents
+    }
+
+    #[test]
+    fn poll_shows_what_the_library_means() {
+        let (theirs, ours) = Descriptor::pair(true).expect("a pair");
+        assert!(is_non_blocking(theirs));
+        assert_eq!(events(theirs), libc::POLLOUT);
+        ours.set_readable();
+        assert_eq!(events(theirs), libc::POLLOUT | libc::POLLIN);
+        ours.clear_readable(theirs);
+        ours.set_full(theirs);
+        assert_eq!(events(theirs), 0);
+        ours.clear_full();
+        assert_eq!(events(theirs), libc::POLLOUT);
+        ours.end();
+        assert_eq!(events(theirs), libc::POLLOUT | libc::POLLIN | libc::POLLRDHUP);
+        // SAFETY: the test's own descriptor.
+        unsafe { libc::close(theirs) };
+        assert_ne!(events(ours.ours.as_raw_fd()) & libc::POLLHUP, 0);
+    }
+
+    #[test]
+    fn a_duplicate_is_the_same_descriptor_and_a_new_file_of_that_number_is_not() {
+        let (theirs, ours) = Descriptor::pair(false).expect("a pair");
+        // SAFETY: the test's own descriptors.
+        unsafe {
+            let again = libc::dup(theirs);
+            assert_eq!(Key::of(again).expect("it is open"), ours.key);
+            libc::close(again);
+            libc::dup2(ours.ours.as_raw_fd(), theirs);
+            assert_ne!(Key::of(theirs).expect("it is open"), ours.key);
+            libc::close(theirs);
+        }
+        assert_eq!(Key::of(theirs).expect_err("it is closed").errno, libc::EBADF);
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What pool elements do: register, leave, set cookies.
+
+use std::ffi::{c_int, c_void};
+use std::time::Duration;
+
+use bytes::Bytes;
+use libc::ssize_t;
+use rserpool::Policy;
+
+use crate::errno::{Failure, Result};
+use crate::handle;
+use crate::layout::RspLoadinfo;
+use crate::library::socket;
+use crate::panic::boundary;
+use crate::socket::{Patience, To};
+
+/// `rsp_register`
+///
+/// # Safety
+/// `pool` is null or points to `len` bytes, `load` is null or points to a `struct rsp_loadinfo`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn rsp_ha_register(
+    fd: c_int,
+    pool: *const c_void,
+    len: usize,
+    load: *const RspLoadinfo,
+) -> ssize_t {
+    boundary(-1, || {
+        let (library, socket) = socket(fd)?;
+        // SAFETY: by the contract of this function.
+        let pool = unsafe { handle::pool(pool, len) }?;
+        // SAFETY: as above.
+        let policy = unsafe { load.as_ref() }.map_or(Ok(Policy::RoundRobin), policy)?;
+        socket.register(&library, fd, &pool, policy, Patience::of(fd, false))?;
+        Ok(0)
+    })
+}
+
+/// The policy of a load information; loads are 32-bit fractions.
+fn policy(load: &RspLoadinfo) -> Result<Policy> {
+    let part = |load: u32| f64::from(load) / f64::from(u32::MAX);
+    Ok(match load.policy {
+        1 => Policy::RoundRobin,
+        2 => Policy::WeightedRoundRobin { weight: load.weight },
+        3 => Policy::Random,
+        4 => Policy::WeightedRandom { weight: load.weight },
+        5 => Policy::Priority { priority: load.priority },
+        0x4000_0001 => Policy::LeastUsed { load: part(load.load) },
+        0x4000_0002 => Policy::LeastUsedDegradation { load: part(load.load), degradation: part(load.load_degradation) },
+        0x4000_0003 => Policy::PriorityLeastUsed { load: part(load.load), degradation: part(load.load_degradation) },
+        0x4000_0004 => Policy::RandomizedLeastUsed { load: part(load.load) },
+        _ => return Err(Failure::new(libc::EINVAL, "there is no such policy")),
+    })
+}
+
+/// `rsp_deregister`
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn rsp_ha_deregister(fd: c_int) -> ssize_t {
+    boundary(-1, || {
+        let (library, socket) = socket(fd)?;
+        socket.deregister(&library)?;
+        Ok(0)
+    })
+}
+
+/// `rsp_drain`
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn rsp_ha_drain(fd: c_int, ms: c_int) -> ssize_t {
+    boundary(-1, || {
+        let (library, socket) = socket(fd)?;
+        let ms = u64::try_from(ms).map_err(|_| Failure::new(libc::EINVAL, "the time is negative"))?;
+        socket.drain(&library, Duration::from_millis(ms))?;
+        Ok(0)
+    })
+}
+
+/// `rsp_setcookie`
+///
+/// # Safety
+/// `cookie` is null or points to `len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn rsp_ha_setcookie(
+    fd: c_int,
+    session: u32,
+    cookie: *const c_void,
+    len: usize,
+) -> ssize_t {
+    boundary(-1, || {
+        let (library, socket) = socket(fd)?;
+        let conversation = socket.conversation(&library, fd, &To::Session(session), Patience::None)?;
+        if len > MAX_COOKIE {
+            return Err(Failure::new(libc::EMSGSIZE, "a cookie has at most 65,508 bytes"));
+        }
+        // SAFETY: by the contract of this function.
+        let cookie = Bytes::copy_from_slice(unsafe { handle::bytes(cookie, len) }?);
+        library.runtime.enter(|| conversation.set_cookie(cookie))?;
+        Ok(0)
+    })
+}
+
+/// Largest cookie, docs/session-wire.md §8; the session checks it, too.
+const MAX_COOKIE: usize = 65_508;

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where Rust ends: nothing unwinds into C.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::errno::{Failure, Result};
+
+/// Runs what an exported function does; an error sets `errno` and what `rsp_lasterror` says, and `failed` is returned. A panic, which is a bug of
+/// ours, is EIO.
+pub(crate) fn boundary<T>(failed: T, call: impl FnOnce() -> Result<T>) -> T {
+    let result = catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
+        let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+            (Some(text), _) => (*text).to_owned(),
+            (_, Some(text)) => text.clone(),
+            _ => "a panic".to_owned(),
+        };
+        Err(Failure::new(libc::EIO, format!("a bug in librserpool: {text}")))
+    });
+    result.unwrap_or_else(|failure| {
+        failure.set();
+        failed
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_errno() {
+        assert_eq!(boundary(-1, || panic!("of a test")), -1);
+        assert_eq!(crate::errno::errno(), libc::EIO);
+        assert_eq!(boundary(-1, || Ok(7)), 7);
+    }
+}

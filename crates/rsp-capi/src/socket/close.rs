@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The end of a socket.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::Socket;
+use crate::errno::Failure;
+
+impl Socket {
+    /// Ends everything: waiting calls at once, with EBADF; sessions and the registration in order, when the future runs.
+    pub(crate) fn close(self: &Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
+        let (conversations, element, accepted, options) = self.change(None, |state| {
+            state.closed = true;
+            state.queue.clear();
+            state.rest = None;
+            state.ended.get_or_insert(Err(Failure::new(libc::EBADF, "the socket is closed")));
+            if let Some(watch) = state.watch.take() {
+                watch.abort();
+            }
+            let conversations: Vec<_> = state.conversations.drain().map(|(_, conversation)| conversation).collect();
+            (conversations, state.element.take(), state.accepted.take(), state.options.clone())
+        });
+        self.accepting.notify_one();
+        async move {
+            drop(accepted);
+            let closing: Vec<_> = conversations
+                .into_iter()
+                .map(|conversation| tokio::spawn(async move { conversation.close(options.linger).await }))
+                .collect();
+            if let Some(element) = element {
+                // It has no errors.
+                let _ = element.deregister().await;
+            }
+            for closing in closing {
+                // One that panicked has ended, too.
+                let _ = closing.await;
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A session of a socket, whichever end of it we are, and the task that fetches what it receives.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rserpool::{Item, Outgoing, PeHandle, PeItem, PeSession, Sent, Session};
+
+use super::{Inbound, Notice, NoticeKind, Socket};
+use crate::errno::{Failure, Result};
+
+/// A session.
+#[derive(Debug)]
+pub(crate) struct Conversation {
+    /// How the application names it.
+    pub(crate) number: u32,
+    pub(crate) end: End,
+}
+
+#[derive(Debug)]
+pub(crate) enum End {
+    User(Session),
+    Element(PeSession),
+}
+
+impl Conversation {
+    pub(crate) async fn send(&self, outgoing: Outgoing) -> rserpool::Result<Sent> {
+        match &self.end {
+            End::User(session) => session.send(outgoing).await,
+            End::Element(session) => session.send(outgoing).await,
+        }
+    }
+
+    pub(crate) fn largest_message(&self) -> usize {
+        match &self.end {
+            End::User(session) => session.largest_message(),
+            End::Element(session) => session.largest_message(),
+        }
+    }
+
+    pub(crate) fn room(&self) -> usize {
+        match &self.end {
+            End::User(session) => session.room(),
+            End::Element(session) => session.room(),
+        }
+    }
+
+    pub(crate) async fn room_for(&self, bytes: usize) {
+        match &self.end {
+            End::User(session) => session.room_for(bytes).await,
+            End::Element(session) => session.room_for(bytes).await,
+        }
+    }
+
+    /// The pool element at the other end; a pool user has no handle.
+    pub(crate) fn pe(&self) -> Option<PeHandle> {
+        match &self.end {
+            End::User(session) => session.pe(),
+            End::Element(_) => None,
+        }
+    }
+
+    pub(crate) fn peer_address(&self) -> Option<SocketAddr> {
+        match &self.end {
+            End::User(session) => session.pe().and_then(|pe| pe.addrs.first().copied()),
+            End::Element(session) => Some(session.peer_addr()),
+        }
+    }
+
+    pub(crate) fn set_cookie(&self, cookie: Bytes) -> Result<()> {
+        match &self.end {
+            End::User(_) => Err(Failure::new(libc::EOPNOTSUPP, "cookies are set by pool elements")),
+            End::Element(session) => Ok(session.set_cookie(cookie)?),
+        }
+    }
+
+    /// Ends it in order: BYE after what is under way, at most `linger`.
+    pub(crate) async fn close(&self, linger: Option<Duration>) {
+        let closing = async {
+            // What had ended it before was told when it happened.
+            let _ = match &self.end {
+                End::User(session) => session.close().await,
+                End::Element(session) => session.close().await,
+            };
+        };
+        match linger {
+            Some(linger) => drop(tokio::time::timeout(linger, closing).await),
+            None => closing.await,
+        }
+    }
+}
+
+/// Brings everything a session receives to its socket, until it ends.
+pub(crate) async fn follow(socket: Arc<Socket>, conversation: Arc<Conversation>) {
+    let number = conversation.number;
+    let ended = loop {
+        match &conversation.end {
+            End::User(session) => match session.recv_untaken().await {
+                Ok(Some(Item::Data(message))) => socket.push(Inbound::Data(number, message)),
+                Ok(Some(Item::Failover(failover))) => {
+                    socket.tell(Notice::failover(number, session.failovers(), failover));
+                }
+                Ok(Some(Item::Notice(notice))) => socket.tell_of(number, session.pe(), notice),
+                Ok(Some(_)) => {}
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(Failure::from(error)),
+            },
+            End::Element(session) => match session.recv_untaken().await {
+                Ok(Some(PeItem::Data(message))) => socket.push(Inbound::Data(number, message)),
+                Ok(Some(PeItem::Cookie(cookie))) => {
+                    socket.tell(Notice { bytes: cookie, ..Notice::new(NoticeKind::Cookie, number) });
+                }
+                Ok(Some(PeItem::Notice(notice))) => socket.tell_of(number, None, notice),
+                Ok(Some(_)) => {}
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(Failure::from(error)),
+            },
+        }
+    };
+    socket.session_ended(&conversation, ended);
+}
+
+impl Socket {
+    /// Takes a session in.
+    pub(super) fn begin(self: &Arc<Self>, number: u32, end: End) -> Arc<Conversation> {
+        let conversation = Arc::new(Conversation { number, end });
+        let is_open = self.change(None, |state| {
+            if !state.closed {
+                state.conversations.insert(number, Arc::clone(&conversation));
+            }
+            !state.closed
+        });
+        if is_open {
+            self.tell(Notice {
+                code: Notice::SESSION_UP,
+                pe: conversation.pe(),
+                address: conversation.peer_address(),
+                ..Notice::new(NoticeKind::Session, number)
+            });
+            tokio::spawn(follow(Arc::clone(self), Arc::clone(&conversation)));
+        }
+        conversation
+    }
+
+    /// A number no session of this socket has.
+    pub(super) fn next_number(&self) -> u32 {
+        let mut state = self.lock();
+        loop {
+            state.last_number = state.last_number.wrapping_add(1).max(1);
+            if !state.conversations.contains_key(&state.last_number) {
+                return state.last_number;
+            }
+        }
+    }
+
+    fn session_ended(&self, conversation: &Conversation, ended: Result<()>) {
+        let number = conversation.number;
+        let code = if ended.is_ok() { Notice::SESSION_DOWN } else { Notice::SESSION_LOST };
+        self.tell(Notice { code, address: conversation.peer_address(), ..Notice::new(NoticeKind::Session, number) });
+        self.change(None, |state| {
+            state.conversations.remove(&number);
+            state.destinations.retain(|_, known| *known != number);
+            state.answers.forget(number);
+            if number == 0 {
+                state.ended = Some(ended);
+            }
+        });
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Sending: to a session, or to a pool for which a session is opened and kept.
+
+use std::future::Future;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+use rserpool::{Outgoing, PeHandle, PoolHandle, Sent};
+
+use super::conversation::End;
+use super::{Attempt, Conversation, Patience, Socket, Style};
+use crate::errno::{Failure, Result};
+use crate::library::Library;
+
+/// Where a message goes.
+#[derive(Debug, Clone)]
+pub(crate) enum To {
+    /// A session of this socket; 0 = the one it is connected with.
+    Session(u32),
+    /// A server of this pool.
+    Pool(PoolHandle),
+}
+
+/// What is done with the outcome.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Context {
+    /// The application's own number; 0 = none, and only what is returned is told.
+    pub(crate) number: u32,
+}
+
+impl Socket {
+    /// Sends a message; answers the server that was meant to have it, as far as is known.
+    pub(crate) fn send(
+        self: &Arc<Self>,
+        library: &Library,
+        fd: RawFd,
+        to: &To,
+        outgoing: Outgoing,
+        patience: Patience,
+        context: Context,
+    ) -> Result<Option<PeHandle>> {
+        let conversation = self.conversation(library, fd, to, patience)?;
+        let len = outgoing.data.len();
+        // Inside a failover callback it goes ahead of the resends, and never waits.
+        if let Some(sent) = crate::ha::callback::send_ahead(self, conversation.number, &outgoing) {
+            self.track(library, conversation.number, sent?, context);
+            return Ok(conversation.pe());
+        }
+        let sent = self.wait_for_room(library, fd, patience, &conversation, len, conversation.send(outgoing))?;
+        self.track(library, conversation.number, sent?, context);
+        Ok(conversation.pe())
+    }
+
+    /// The largest message a session takes; checked before the application's buffer is looked at.
+    pub(crate) fn check_length(
+        self: &Arc<Self>,
+        library: &Library,
+        fd: RawFd,
+        to: &To,
+        len: usize,
+        patience: Patience,
+    ) -> Result<()> {
+        let most = self.conversation(library, fd, to, patience)?.largest_message();
+        match len {
+            0 => Err(Failure::new(libc::EINVAL, "a message has at least one byte")),
+            _ if len > most => {
+                Err(Failure::new(libc::EMSGSIZE, format!("{len} bytes are more than the {most} a session carries")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits for a send, which only waits for room in the window; the descriptor is not writable until there is.
+    pub(super) fn wait_for_room<T>(
+        self: &Arc<Self>,
+        library: &Library,
+        fd: RawFd,
+        patience: Patience,
+        conversation: &Arc<Conversation>,
+        len: usize,
+        sending: impl Future<Output = rserpool::Result<T>>,
+    ) -> Result<Result<T>> {
+        let mut sending = std::pin::pin!(sending);
+        let done = match library.runtime.try_now(|cx| sending.as_mut().poll(cx)) {
+            Some(done) => done,
+            None => {
+                self.await_room(library, fd, conversation, len);
+                match patience {
+                    Patience::None => return Err(Failure::new(libc::EAGAIN, "the window is full")),
+                    Patience::Until(deadline) => library.runtime.wait(deadline, |cx| {
+                        if self.lock().closed {
+                            return std::task::Poll::Ready(Err(rserpool::Error::Closed));
+                        }
+                        sending.as_mut().poll(cx)
+                    })?,
+                }
+            }
+        };
+        if conversation.room() < LEAST {
+            self.await_room(library, fd, conversation, LOW_WATER);
+        }
+        Ok(done.map_err(Failure::from))
+    }
+
+    /// Makes the descriptor unwritable until there is room for so many bytes.
+    fn await_room(self: &Arc<Self>, library: &Library, fd: RawFd, conversation: &Arc<Conversation>, bytes: usize) {
+        if self.change(Some(fd), |state| std::mem::replace(&mut state.is_window_full, true)) {
+            return;
+        }
+        let (socket, conversation) = (Arc::clone(self), Arc::clone(conversation));
+        library.runtime.spawn(async move {
+            conversation.room_for(bytes).await;
+            socket.change(None, |state| state.is_window_full = false);
+        });
+    }
+
+    /// The session a message goes to, opened if need be.
+    pub(crate) fn conversation(
+        self: &Arc<Self>,
+        library: &Library,
+        fd: RawFd,
+        to: &To,
+        patience: Patience,
+    ) -> Result<Arc<Conversation>> {
+        match to {
+            To::Session(number) => self.wait(library, fd, patience, |state| {
+                if let Some(conversation) = state.conversations.get(number) {
+                    return Some(Ok(Arc::clone(conversation)));
+                }
+                match (&state.connect, number, self.style) {
+                    (Attempt::Running, 0, _) => None,
+                    (Attempt::Failed(failure), 0, _) => Some(Err(failure.clone())),
+                    (Attempt::None, 0, Style::Many) => {
+                        Some(Err(Failure::new(libc::EDESTADDRREQ, "no session is named, and none is connected")))
+                    }
+                    _ => Some(Err(Failure::new(libc::ENOTCONN, "there is no such session any more"))),
+                }
+            }),
+            To::Pool(pool) => self.conversation_with(library, fd, pool, patience),
+        }
+    }
+
+    fn conversation_with(
+        self: &Arc<Self>,
+        library: &Library,
+        fd: RawFd,
+        pool: &PoolHandle,
+        patience: Patience,
+    ) -> Result<Arc<Conversation>> {
+        if self.style == Style::One {
+            return Err(Failure::new(
+                libc::EISCONN,
+                "a SOCK_STREAM socket has one session: rsp_connect names its pool",
+            ));
+        }
+        let known = self.lock().destinations.get(pool).copied();
+        let number = match known {
+            Some(number) => number,
+            None => {
+                let number = self.next_number();
+                self.change(None, |state| state.destinations.insert(pool.clone(), number));
+                let connecting = self.builder(library, pool).connect();
+                let (socket, pool) = (Arc::clone(self), pool.clone());
+                library.runtime.spawn(async move {
+                    match connecting.await {
+                        Ok(session) => drop(socket.begin(number, End::User(session))),
+                        Err(error) => socket.change(None, |state| {
+                            state.destinations.remove(&pool);
+                            state.failed_destinations.push((number, error.into()));
+                        }),
+                    }
+                });
+                number
+            }
+        };
+        self.wait(library, fd, patience, |state| {
+            if let Some(conversation) = state.conversations.get(&number) {
+                return Some(Ok(Arc::clone(conversation)));
+            }
+            let failed = state.failed_destinations.iter().position(|(failed, _)| *failed == number);
+            failed.map(|index| Err(state.failed_destinations.swap_remove(index).1))
+        })
+    }
+
+    /// Sees what becomes of a send, if the application wants to know.
+    pub(super) fn track(self: &Arc<Self>, library: &Library, session: u32, sent: Sent, context: Context) {
+        if context.number == 0 {
+            return;
+        }
+        self.change(None, |state| state.outcomes.begin(context.number));
+        let socket = Arc::clone(self);
+        library.runtime.spawn(async move {
+            let outcome = sent.await;
+            socket.came_out(session, context.number, outcome);
+        });
+    }
+}
+
+/// With less room than this even the smallest message would have to wait.
+const LEAST: usize = 64;
+/// How much room must come before a full window shows as writable again.
+const LOW_WATER: usize = 16 * 1024;
