@@ -89,4 +89,33 @@ fn a_file_that_is_not_there_and_a_name_outside_are_refused() {
     }
 }
 
+#[test]
+fn a_game_goes_on_with_another_player_of_the_pool_when_one_is_killed() {
+    let registrar = Registrar::start("fast", &[]);
+    let game = Process::spawn(example(&registrar, "game"));
+    game.line();
+    let mut waiting = Process::spawn(example(&registrar, "player"));
+    let waiting_id = waiting.line();
+    let mut first = example(&registrar, "player");
+    first.arg("begin");
+    let mut first = Process::spawn(first);
+    first.line();
+    for number in ["one", "two"] {
+        first.write(&format!("{number}\n"));
+        assert_eq!(first.line(), format!("saw {number}"));
+    }
+    // Two pools, and the server of one goes on with another member of the other (seed 004 §3.3).
+    first.kill();
+    assert_eq!(game.line_where(|line| line.starts_with("goes on")), format!("goes on with {waiting_id}"));
+    assert_eq!(waiting.line(), "go on after two");
+    waiting.write("three\n");
+    assert_eq!(waiting.line(), "saw three");
+    // It is the server that outlives its players now.
+    let mut third = Process::spawn(example(&registrar, "player"));
+    third.line();
+    waiting.kill();
+    third.write("four\n");
+    assert_eq!(third.line_where(|line| line.starts_with("saw")), "saw four");
+}
+
 const LENGTH: u64 = 96 << 20;

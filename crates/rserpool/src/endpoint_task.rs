@@ -17,10 +17,10 @@ use rsp_wire::parameter::{OperationError, Policy, PoolElement, UserTransport};
 use rsp_wire::{PeId, PoolHandle};
 use smallvec::SmallVec;
 
-use crate::Config;
 use crate::discovery::{AnnouncementChannel, Discovery};
 use crate::mailbox::{Receiver, Sender, mailbox};
 use crate::task::{Wake, registrar_options, wake};
+use crate::{Config, Items};
 
 type Answer<T> = Box<dyn FnOnce(Result<T, ResolveError>) + Send>;
 /// Called with the pool the element was found in.
@@ -50,6 +50,7 @@ pub(crate) enum Ask {
         pool: PoolHandle,
         pe_id: PeId,
     },
+    Purge(PoolHandle),
     /// Why there is no home registrar; nothing if there is one.
     Missing(tokio::sync::oneshot::Sender<Option<ResolveError>>),
     /// `news` hears what becomes of the registration.
@@ -83,6 +84,22 @@ pub(crate) enum Registration {
 /// The way to the endpoint's task, which ends with the last of them.
 #[derive(Debug, Clone)]
 pub(crate) struct EndpointHandle(Sender<Ask>);
+
+impl Ask {
+    /// CachePopulateRequest: the cache learns of a pool.
+    pub(crate) fn populate(
+        pool: PoolHandle,
+        freshness: Freshness,
+        done: impl FnOnce(Result<(), ResolveError>) + Send + 'static,
+    ) -> Ask {
+        Ask::Resolve {
+            pool,
+            items: Items::All.number(),
+            freshness,
+            answer: Box::new(move |result| done(result.map(drop))),
+        }
+    }
+}
 
 impl std::fmt::Debug for Ask {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -194,6 +211,7 @@ impl Task {
             }
             Ask::Missing(asker) => drop(asker.send(self.machine.missing_home())),
             Ask::Report { pool, pe_id } => self.command(Command::Report { pool, pe_id }),
+            Ask::Purge(pool) => self.command(Command::Purge { pool }),
             Ask::Register { register, news } => {
                 self.registrations.insert(register.registration, news);
                 self.command(Command::Register(register));

@@ -114,7 +114,7 @@ impl<Own> Handle<Own> {
         self.check(&outgoing)?;
         let send = SendId(self.next_send.fetch_add(1, Ordering::Relaxed));
         let (outcome, sent) = oneshot::channel();
-        Ok((send, outgoing.into_core(None), self.done(outcome, None), Sent(sent)))
+        Ok((send, outgoing.into_core(None), self.done(outcome, None), Sent { outcome: sent, pe: None }))
     }
 
     fn submit(
@@ -128,7 +128,7 @@ impl<Own> Handle<Own> {
         let done = self.done(outcome, window);
         let command = Command::Send { send, outgoing: outgoing.into_core(answers), done };
         self.commands.send(command).map_err(|_| Error::Closed)?;
-        Ok(Sent(sent))
+        Ok(Sent { outcome: sent, pe: None })
     }
 
     fn done(&self, outcome: oneshot::Sender<CoreOutcome>, window: Option<OwnedSemaphorePermit>) -> Done {

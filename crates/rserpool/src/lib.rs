@@ -30,10 +30,13 @@
 #![forbid(unsafe_code)]
 
 mod basic_mode;
+mod business_card;
+mod cache;
 mod config;
 mod control;
 mod discovery;
 mod endpoint_task;
+mod errno;
 mod error;
 mod greeter;
 mod handle;
@@ -44,10 +47,12 @@ mod pe_session;
 mod policy;
 mod pool_element;
 mod pool_user;
+mod sends;
 mod session;
 mod task;
 mod url;
 
+pub use business_card::BusinessCard;
 pub use config::Config;
 pub use error::{Error, Result};
 pub use message::{Answer, Item, Message, Notice, Outgoing, PeItem, Sent};
@@ -58,7 +63,9 @@ pub use pool_user::{Items, PeHandle, Pool, PoolUser, PoolUserBuilder, PoolWatch}
 pub use rsp_core::config::Profile;
 pub use rsp_core::session::{Cause, ReturnReason};
 pub use rsp_wire::parameter::Protocol;
+pub use rsp_wire::session::Features;
 pub use rsp_wire::{PeId, PoolHandle};
+pub use sends::{Destination, Received, Source};
 pub use session::{Failover, Report, Session, SessionBuilder};
 
 /// Which transports a process uses.

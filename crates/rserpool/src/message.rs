@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use crate::handle::{Command, Handle};
 use crate::pe_session::PeCommand;
 use crate::session::{Failover, PuCommand};
-use crate::{Cause, Error, Result, ReturnReason};
+use crate::{BusinessCard, Cause, Error, PeHandle, Result, ReturnReason};
 
 /// A message to send; made from `&str`, `String`, `Vec<u8>`, `Bytes`, or a received [`Message`], whose stream and PPID it keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,13 +147,24 @@ impl From<CoreOutcome> for Outcome {
 
 /// A message accepted into the window; `.await` gives its [`Outcome`]. Dropping it is fine: what comes back then shows up as [`Notice::Returned`].
 #[derive(Debug)]
-pub struct Sent(pub(crate) oneshot::Receiver<CoreOutcome>);
+pub struct Sent {
+    pub(crate) outcome: oneshot::Receiver<CoreOutcome>,
+    pub(crate) pe: Option<PeHandle>,
+}
+
+impl Sent {
+    /// The server [`PoolUser::send`](crate::PoolUser::send) chose; `None` for a transport address, and for what a session sent: its
+    /// [`pe`](crate::Session::pe) says who serves. After a failover the [`Outcome`] names the server that got it in the end.
+    pub fn pe(&self) -> Option<&PeHandle> {
+        self.pe.as_ref()
+    }
+}
 
 impl Future for Sent {
     type Output = Result<Outcome>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map(|result| result.map(Outcome::from).map_err(|_| Error::Closed))
+        Pin::new(&mut self.outcome).poll(cx).map(|result| result.map(Outcome::from).map_err(|_| Error::Closed))
     }
 }
 
@@ -341,6 +352,8 @@ pub enum Notice {
     NoServer,
     /// A path to the server changed, at the end with this address; the session goes on over the others.
     Path(SocketAddr, PathState),
+    /// The peer is a pool element too, or prefers somebody to go on if it fails. The newest card: however many come, one notice waits.
+    BusinessCard(BusinessCard),
     /// A message came back and nobody was waiting for its outcome.
     Returned(Outgoing, ReturnReason),
 }

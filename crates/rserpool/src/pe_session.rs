@@ -8,19 +8,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use machine::{Machine, Output};
 use net::{Associations, Clock};
+use rsp_core::endpoint::Freshness;
 use rsp_core::session::{
     Outcome as CoreOutcome, PeEffect, PeEnd, PeInput, PeItem as CoreItem, PeSession as Core, SendId,
 };
-use rsp_wire::PoolHandle;
 use rsp_wire::session::ByeReason;
+use rsp_wire::{PoolHandle, asap};
 use tokio::sync::oneshot;
 
+use crate::business_card::CardSlot;
+use crate::endpoint_task::{Ask, EndpointHandle};
 use crate::greeter::ACCEPTED;
 use crate::handle::{Command, Done, Handle};
 use crate::mailbox::{Receiver, Sender, mailbox};
 use crate::message::{Message, Notice, Outgoing, PeItem, Sent};
 use crate::task::{Wake, wake};
-use crate::{Error, PoolUser, Result, Transport};
+use crate::{BusinessCard, Error, PoolUser, Result, Session, Transport};
 
 /// A session as its server sees it: it lives as long as one association. Everything takes `&self`.
 ///
@@ -80,8 +83,9 @@ impl PeSession {
             Some(Inbound::Data(message)) => Ok(Some(PeItem::Data(Message::at_pe(message, &self.handle)))),
             Some(Inbound::Cookie(cookie)) => Ok(Some(PeItem::Cookie(cookie))),
             Some(Inbound::Notice(notice)) => Ok(Some(PeItem::Notice(notice))),
+            Some(Inbound::Card) => Ok(self.shared.card.notice().map(|card| PeItem::Notice(Notice::BusinessCard(card)))),
             None => match self.shared.end.get() {
-                Some(end @ PeEnd::Lost(_)) => Err(Error::Lost(end.to_string())),
+                Some(end @ (PeEnd::Lost(_) | PeEnd::ApplicationHangs)) => Err(Error::Lost(end.to_string())),
                 _ => Ok(None),
             },
         }
@@ -112,6 +116,33 @@ impl PeSession {
             return Err(Error::TooLong { len: cookie.len(), max: MAX_COOKIE });
         }
         self.handle.own(PeCommand::SetCookie(cookie))
+    }
+
+    /// The pool user is a pool element too: its pool, and whom it prefers to go on if it fails.
+    pub fn peer_card(&self) -> Option<BusinessCard> {
+        self.shared.card.newest()
+    }
+
+    /// Set.BusinessCard.PE.List: shows the pool user who should go on if this server fails.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] if it does not fit a message, [`Error::Config`] for a handle without address, [`Error::Closed`] once the session is over.
+    pub fn set_business_card(&self, card: BusinessCard) -> Result<()> {
+        let wire = card.wire()?;
+        *self.shared.own_card.lock().unwrap_or_else(PoisonError::into_inner) = card;
+        self.handle.own(PeCommand::SetBusinessCard(wire))
+    }
+
+    /// The pool user died, and it was a pool element too: goes on with another of its pool, those its card prefers first, and shows it our own card.
+    ///
+    /// # Errors
+    /// [`Error::NotAvailable`] if the pool user has shown no card; what [`SessionBuilder::connect`](crate::SessionBuilder::connect) answers.
+    pub async fn rendezvous(&self, user: &PoolUser) -> Result<Session> {
+        let card = self
+            .peer_card()
+            .ok_or(Error::NotAvailable { feature: "rendezvous", mapping: "session of a peer without business card" })?;
+        let own = self.shared.own_card.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        user.session(card.pool).prefer(card.prefer).business_card(own).connect().await
     }
 
     /// The session's identifier; `None` before the pool user has named it, and for plain peers.
@@ -162,6 +193,7 @@ impl Drop for PeSession {
 #[derive(Debug)]
 pub(crate) enum PeCommand {
     SetCookie(Bytes),
+    SetBusinessCard(asap::BusinessCard),
     /// The sender is dropped once DRAIN is on its way.
     Drain(Duration, Option<oneshot::Sender<()>>),
     Supersede,
@@ -174,6 +206,8 @@ enum Inbound {
     Cookie(Bytes),
     Data(rsp_core::session::Message),
     Notice(Notice),
+    /// There is a card in the slot.
+    Card,
 }
 
 #[derive(Debug)]
@@ -182,6 +216,8 @@ struct Shared {
     transport: Transport,
     session_id: OnceLock<u64>,
     end: OnceLock<PeEnd>,
+    card: CardSlot,
+    own_card: Mutex<BusinessCard>,
 }
 
 /// The sessions of one pool element: who is asked to leave, and whose association is superseded.
@@ -318,17 +354,28 @@ impl Sessions {
 
 /// Takes over an association that a pool user opened; it is driven by a task from now on.
 pub(crate) fn start(
-    machine: Core,
+    mut machine: Core,
     associations: Associations,
-    peer: std::net::SocketAddr,
-    transport: Transport,
+    (peer, transport): (std::net::SocketAddr, Transport),
     pool: PoolHandle,
     user: &PoolUser,
     sessions: Arc<Sessions>,
+    card: BusinessCard,
 ) -> PeSession {
     let (commands, from_application) = mailbox();
     let (to_application, items) = mailbox();
-    let shared = Arc::new(Shared { peer, transport, session_id: OnceLock::new(), end: OnceLock::new() });
+    // It was measured when the pool element was built.
+    if let Ok(card) = card.wire() {
+        machine.handle_input(PeInput::SetBusinessCard(card), user.clock().now());
+    }
+    let shared = Arc::new(Shared {
+        peer,
+        transport,
+        session_id: OnceLock::new(),
+        end: OnceLock::new(),
+        card: CardSlot::default(),
+        own_card: Mutex::new(card),
+    });
     let handle = Handle::new(commands, user.config().session.send_window);
     let key = sessions.enter(&shared, &handle);
     let mut task = Task {
@@ -338,6 +385,7 @@ pub(crate) fn start(
         streak: 0,
         pool,
         items: to_application,
+        endpoint: user.endpoint().clone(),
         shared: Arc::clone(&shared),
         sessions,
         key,
@@ -358,6 +406,7 @@ struct Task {
     streak: u32,
     pool: PoolHandle,
     items: Sender<Inbound>,
+    endpoint: EndpointHandle,
     shared: Arc<Shared>,
     sessions: Arc<Sessions>,
     key: u64,
@@ -402,6 +451,7 @@ impl Task {
             Command::Taken(receipt) => self.input(PeInput::Taken(receipt)),
             Command::Acknowledge(receipt) => self.input(PeInput::Acknowledge(receipt)),
             Command::Own(PeCommand::SetCookie(cookie)) => self.input(PeInput::SetCookie(cookie)),
+            Command::Own(PeCommand::SetBusinessCard(card)) => self.input(PeInput::SetBusinessCard(card)),
             Command::Own(PeCommand::Drain(time, told)) => {
                 self.told.extend(told);
                 self.input(PeInput::Drain(time));
@@ -426,11 +476,16 @@ impl Task {
                 Output::Wait(deadline) => return Some(deadline),
                 Output::Effect(PeEffect::Association(request)) => self.associations.perform(ACCEPTED, request),
                 Output::Effect(PeEffect::Deliver(item)) => {
-                    // Nobody receives any more: the session is being dropped.
-                    let _ = self.items.send(match item {
+                    let inbound = match item {
                         CoreItem::Cookie(cookie) => Inbound::Cookie(cookie),
                         CoreItem::Data(message) => Inbound::Data(message),
-                    });
+                        CoreItem::BusinessCard(card) => match self.card(&card) {
+                            true => Inbound::Card,
+                            false => continue,
+                        },
+                    };
+                    // Nobody receives any more: the session is being dropped.
+                    let _ = self.items.send(inbound);
                 }
                 Output::Effect(PeEffect::Outcome(send, outcome)) => self.outcome(send, outcome),
                 Output::Effect(PeEffect::Greeted { session_id, .. }) => {
@@ -446,6 +501,23 @@ impl Task {
                 }
             }
         }
+    }
+
+    /// Keeps a card; answers whether the application is to be told.
+    fn card(&self, card: &asap::BusinessCard) -> bool {
+        let card = BusinessCard::of_wire(card);
+        let pool = card.pool.clone();
+        let (tell, first) = self.shared.card.put(card, true);
+        if first {
+            //= https://www.rfc-editor.org/rfc/rfc5352#section-3.9
+            //# BC1)  Unpack the message, and if no entry exists in the translation
+            //# cache of the receiving ASAP Endpoint for the pool handle listed
+            //# within the ASAP_BUSINESS_CARD message, perform an
+            //# ASAP_HANDLE_RESOLUTION for that pool handle.
+            // Once: a peer that shows many pools does not make us ask for all of them.
+            self.endpoint.ask(Ask::populate(pool, Freshness::Cached, |_| {}));
+        }
+        tell
     }
 
     fn outcome(&mut self, send: SendId, outcome: CoreOutcome) {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use machine::association;
+use rsp_core::config::SessionSettings;
 use rsp_core::endpoint::{Life, Register, RegistrationId};
 use rsp_wire::parameter::{Protocol, UserTransport};
 use rsp_wire::{PeId, PoolHandle};
@@ -23,7 +24,7 @@ use crate::pe_session::{PeSession, Sessions};
 use crate::pool_user::Mapping;
 use crate::pool_user::mapping_of;
 use crate::task::accepting_options;
-use crate::{Config, Error, PeHandle, Policy, PoolUser, Result, Transport};
+use crate::{BusinessCard, Error, PeHandle, Policy, PoolUser, Result, Transport};
 
 /// What is to be decided before a server joins a pool.
 #[derive(Debug)]
@@ -39,6 +40,9 @@ pub struct PoolElementBuilder {
     protocol: Protocol,
     life: Option<Duration>,
     acks: bool,
+    card: Option<BusinessCard>,
+    watchdog: Option<Duration>,
+    linger: Option<Duration>,
 }
 
 impl PoolElementBuilder {
@@ -109,6 +113,25 @@ impl PoolElementBuilder {
         self
     }
 
+    /// Who should go on if this server fails: sessions follow it. Without a word every session is shown the pool's name and no preference.
+    pub fn business_card(mut self, card: BusinessCard) -> Self {
+        self.card = Some(card);
+        self
+    }
+
+    /// If messages wait in a session and the application does not come to receive any for so long, that session ends without BYE, so that its pool
+    /// user goes on elsewhere. Without a word nobody watches the application.
+    pub fn watchdog(mut self, time: Duration) -> Self {
+        self.watchdog = Some(time);
+        self
+    }
+
+    /// How long [`PeSession::close`] waits for outcomes.
+    pub fn linger(mut self, time: Duration) -> Self {
+        self.linger = Some(time);
+        self
+    }
+
     /// Listens and joins the pool. Dropped early it undoes what it began.
     ///
     /// # Errors
@@ -118,7 +141,10 @@ impl PoolElementBuilder {
             Some(user) => user,
             None => PoolUser::new().await?,
         };
-        let settings = user.config().session.clone();
+        let mut settings = user.config().session.clone();
+        settings.linger = self.linger.unwrap_or(settings.linger);
+        let card = self.card.unwrap_or_else(|| BusinessCard::new(self.pool.clone()));
+        card.wire()?;
         let options = accepting_options(&settings);
         let preferred = user.config().endpoint.protocols.first().copied().unwrap_or(association::Protocol::Tcp);
         let mappings = if self.mappings.is_empty() { vec![mapping_of(preferred)] } else { self.mappings };
@@ -173,6 +199,9 @@ impl PoolElementBuilder {
                 pool: pe.handle().pool.clone(),
                 pe: id,
                 acks: self.acks,
+                settings: settings.clone(),
+                card: card.clone(),
+                watchdog: self.watchdog,
                 sessions: Arc::clone(&pe.registered.sessions),
             };
             tokio::spawn(door.open(pe.stop.subscribe()));
@@ -196,6 +225,7 @@ impl PoolElementBuilder {
                 Registration::Deregistered => return Err(Error::Closed),
             }
         }
+        user.own(pe.handle(), true);
         tokio::spawn(follow(registrations, home, gone));
         Ok(pe)
     }
@@ -229,6 +259,9 @@ impl PoolElement {
             protocol: Protocol::Tcp,
             life: None,
             acks: false,
+            card: None,
+            watchdog: None,
+            linger: None,
         }
     }
 
@@ -363,6 +396,7 @@ impl PoolElement {
     }
 
     fn leave(&self) {
+        self.user.own(self.handle(), false);
         if !self.left.swap(true, Ordering::Relaxed) {
             for registration in self.registered.registrations.iter().copied() {
                 self.user.endpoint().ask(Ask::Deregister { registration });
@@ -485,6 +519,9 @@ struct Door {
     pe: PeId,
     acks: bool,
     transport: Transport,
+    settings: SessionSettings,
+    card: BusinessCard,
+    watchdog: Option<Duration>,
     sessions: Arc<Sessions>,
     /// For pool users, too; otherwise only registrars come this way.
     serves: bool,
@@ -512,7 +549,7 @@ impl Door {
     }
 
     async fn greet(&self, association: net::Association) {
-        let Config { session: settings, .. } = self.user.config();
+        let settings = &self.settings;
         let clock = self.user.clock();
         let transports = self.user.transports();
         match greeter::greet(association, settings.clone(), self.options, self.pe, self.acks, clock, transports).await {
@@ -523,15 +560,18 @@ impl Door {
                 let Some(address) = peer.addresses.first().copied() else { return };
                 let pool = self.pool.clone();
                 let sessions = Arc::clone(&self.sessions);
-                let (machine, associations) = (*machine, *associations);
+                let (mut machine, associations) = (*machine, *associations);
+                if let Some(time) = self.watchdog {
+                    machine.watch_application(time);
+                }
                 let session = crate::pe_session::start(
                     machine,
                     associations,
-                    address,
-                    self.transport,
+                    (address, self.transport),
                     pool,
                     &self.user,
                     sessions,
+                    self.card.clone(),
                 );
                 // A session nobody takes is dropped, and goes on at another server. Never wait here: registrars come through this door too.
                 let _ = self.accepted.try_send(session);

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use net::{Clock, KernelSettings, Transports};
 use rsp_core::config::{Profile, SctpSettings};
@@ -19,12 +19,17 @@ use crate::control::{Control, Registry};
 use crate::discovery::Discovery;
 use crate::endpoint_task::{Ask, EndpointHandle};
 use crate::mailbox::{Receiver, mailbox};
+use crate::sends::Kept;
 use crate::session::SessionBuilder;
 use crate::{Config, Error, Result, Transport};
 
-/// Asks registrars, keeps what they said, opens sessions. Cheap to clone; share one per process.
+/// Asks registrars, keeps what they said, opens sessions, sends messages. Cheap to clone; share one per process.
 #[derive(Debug, Clone)]
-pub struct PoolUser(Arc<Inner>);
+pub struct PoolUser {
+    inner: Arc<Inner>,
+    /// Sessions of [`PoolUser::send`].
+    kept: Arc<Kept>,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -33,6 +38,8 @@ struct Inner {
     transports: Transports,
     clock: Clock,
     control: Option<Control>,
+    /// Pool elements of this process.
+    own: Mutex<Vec<(PoolHandle, PeId)>>,
 }
 
 /// What is to be decided before a [`PoolUser`] is built.
@@ -118,7 +125,8 @@ impl PoolUserBuilder {
             let open = Control::open(directory);
             open.map_err(|error| tracing::warn!(directory = %directory.display(), %error, "no control socket")).ok()
         });
-        Ok(PoolUser(Arc::new(Inner { config, endpoint, transports, clock, control })))
+        let inner = Inner { config, endpoint, transports, clock, control, own: Mutex::default() };
+        Ok(PoolUser { inner: Arc::new(inner), kept: Arc::default() })
     }
 }
 
@@ -150,7 +158,7 @@ pub enum Items {
 }
 
 impl Items {
-    fn number(self) -> u32 {
+    pub(crate) fn number(self) -> u32 {
         match self {
             Items::Default => 0,
             Items::AtMost(n) => n.max(1),
@@ -170,6 +178,8 @@ pub struct Pool {
     pub elements: Vec<Element>,
     /// The news is old, and no registrar answers.
     pub stale: bool,
+    /// These are all there are. `false`: fewer were asked for, or one message did not hold more; then there may be others.
+    pub complete: bool,
 }
 
 /// Which mapping of the service drafts a server offers (seed 004 §5.1).
@@ -326,7 +336,7 @@ impl PoolUser {
 
     async fn resolve_with(&self, pool: PoolHandle, items: Items, freshness: Freshness) -> Result<Pool> {
         let (answer, is_answered) = oneshot::channel();
-        self.0.endpoint.ask(Ask::Resolve {
+        self.inner.endpoint.ask(Ask::Resolve {
             pool,
             items: items.number(),
             freshness,
@@ -339,39 +349,63 @@ impl PoolUser {
     /// That no registrar answers now, and whom we have tried; nothing while there is a home registrar.
     pub async fn missing_registrar(&self) -> Option<Error> {
         let (asker, answer) = oneshot::channel();
-        self.0.endpoint.ask(Ask::Missing(asker));
+        self.inner.endpoint.ask(Ask::Missing(asker));
         answer.await.ok().flatten().map(Error::resolve)
     }
 
     /// Hears of every change of a pool until the watch is dropped.
     pub fn watch(&self, pool: impl Into<PoolHandle>) -> PoolWatch {
         let (news, watch) = mailbox();
-        self.0.endpoint.ask(Ask::Watch {
+        self.inner.endpoint.ask(Ask::Watch {
             pool: pool.into(),
             news: Box::new(move |pool, gone| news.send((!gone).then(|| describe(pool, false))).is_ok()),
         });
         PoolWatch(watch)
     }
 
+    /// Shares everything but the sessions of [`PoolUser::send`] and what they receive: one for each part of a program that sends by itself.
+    pub fn separate(&self) -> PoolUser {
+        PoolUser { inner: Arc::clone(&self.inner), kept: Arc::default() }
+    }
+
+    pub(crate) fn kept(&self) -> &Arc<Kept> {
+        &self.kept
+    }
+
+    /// A pool element of this process comes or goes.
+    pub(crate) fn own(&self, pe: &PeHandle, comes: bool) {
+        let mut own = self.inner.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.retain(|(pool, id)| (pool, *id) != (&pe.pool, pe.id));
+        if comes {
+            own.push((pe.pool.clone(), pe.id));
+        }
+    }
+
+    /// Whether a pool element is one of this process.
+    pub(crate) fn is_own(&self, pool: &PoolHandle, id: PeId) -> bool {
+        let own = self.inner.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.iter().any(|(of, own)| of == pool && *own == id)
+    }
+
     pub(crate) fn config(&self) -> &Config {
-        &self.0.config
+        &self.inner.config
     }
 
     pub(crate) fn endpoint(&self) -> &EndpointHandle {
-        &self.0.endpoint
+        &self.inner.endpoint
     }
 
     pub(crate) fn transports(&self) -> Transports {
-        self.0.transports.clone()
+        self.inner.transports.clone()
     }
 
     /// Where sessions and pool elements enter to be seen on the control socket, if there is one.
     pub(crate) fn registry(&self) -> Option<&Registry> {
-        self.0.control.as_ref().map(Control::registry)
+        self.inner.control.as_ref().map(Control::registry)
     }
 
     pub(crate) fn clock(&self) -> Clock {
-        self.0.clock
+        self.inner.clock
     }
 
     /// A number nobody can guess.
@@ -386,6 +420,7 @@ fn describe(pool: &rsp_core::endpoint::Pool, stale: bool) -> Pool {
         policy: pool.policy.clone(),
         elements: pool.elements.iter().map(|e| (**e).clone()).collect(),
         stale,
+        complete: pool.complete,
     }
 }
 

@@ -9,23 +9,25 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use machine::Machine;
 use net::{Associations, Transports};
 use rsp_core::offer::Offer;
 use rsp_core::session::{
-    FromEndpoint, PuOptions, PuSession, SelectFailure, SendId, SessionError, SessionEvent, Target,
+    FromEndpoint, PuInput, PuOptions, PuSession, SelectFailure, SendId, SessionError, SessionEvent, Target,
 };
-use rsp_wire::PoolHandle;
 use rsp_wire::parameter::PoolElement;
+use rsp_wire::{PoolHandle, asap};
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use self::task::Task;
+use crate::business_card::CardSlot;
 use crate::handle::{Done, Handle, Unfinished};
 use crate::mailbox::{Receiver, mailbox};
 use crate::message::{Item, Message, Notice, Outgoing, Sent};
 use crate::pool_user::{PeHandle, mapping_of};
 use crate::task::session_options;
-use crate::{Cause, Config, Error, Mapping, Path, PoolUser, Result, Transport};
+use crate::{BusinessCard, Cause, Config, Error, Features, Mapping, Path, PoolUser, Result, Transport};
 
 /// Whether [`Session::force_failover`] reports the server as unreachable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,21 @@ pub struct SessionBuilder {
     options: PuOptions,
     callback: Option<Callback>,
     cookie: Option<Bytes>,
+    card: Option<BusinessCard>,
+    first: First,
+}
+
+/// Which servers a session goes to first.
+#[derive(Debug, Clone)]
+enum First {
+    /// Whom the pool's policy picks.
+    Policy,
+    /// These, in their order, then whom the policy picks.
+    These(Vec<PeHandle>),
+    /// This one, found in that pool, then whom the policy picks.
+    Found(PoolHandle, Box<PoolElement>),
+    /// Nobody else: a transport address is no member of a pool.
+    Only(Box<PoolElement>),
 }
 
 type Callback = Box<dyn Fn(Failover) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
@@ -59,7 +76,22 @@ impl SessionBuilder {
             options: PuOptions { failover: true, hold_failover: false },
             callback: None,
             cookie: None,
+            card: None,
+            first: First::Policy,
         }
+    }
+
+    /// To one transport address, whoever serves there: no pool, no failover, nobody is reported.
+    pub(crate) fn pass_through(user: PoolUser, name: PoolHandle, element: PoolElement) -> Self {
+        let mut builder = SessionBuilder::new(user, name).failover(false);
+        builder.first = First::Only(Box::new(element));
+        builder
+    }
+
+    /// To this server of the pool, which was found in that pool, first.
+    pub(crate) fn found(mut self, found_in: PoolHandle, element: PoolElement) -> Self {
+        self.first = First::Found(found_in, Box::new(element));
+        self
     }
 
     /// Whether the session moves to another server when its own fails, and sends again what has no outcome (default: yes).
@@ -109,6 +141,24 @@ impl SessionBuilder {
         self
     }
 
+    /// How long [`Session::close`] waits for outcomes.
+    pub fn linger(mut self, time: std::time::Duration) -> Self {
+        self.config.session.linger = time;
+        self
+    }
+
+    /// This pool user is a pool element too: its servers are told its pool, and who should go on if it fails.
+    pub fn business_card(mut self, card: BusinessCard) -> Self {
+        self.card = Some(card);
+        self
+    }
+
+    /// Tries these first, in this order, then those the pool's policy picks.
+    pub fn prefer(mut self, servers: impl IntoIterator<Item = PeHandle>) -> Self {
+        self.first = First::These(servers.into_iter().collect());
+        self
+    }
+
     /// The mappings this session may use, in the order they are preferred where the pool's servers offer several; without a word those of the configuration.
     pub fn mappings(mut self, mappings: impl IntoIterator<Item = Mapping>) -> Self {
         self.config.mappings = mappings.into_iter().collect();
@@ -120,12 +170,21 @@ impl SessionBuilder {
     /// # Errors
     /// [`Error::NoRegistrar`], [`Error::UnknownPool`], [`Error::NoServer`] after each server was tried once.
     pub async fn connect(self) -> Result<Session> {
-        let SessionBuilder { user, pool, config, options, callback, cookie } = self;
+        let SessionBuilder { user, pool, config, options, callback, cookie, card, first } = self;
         let offers = offers(&config);
         if offers.is_empty() {
             let mapping = config.mappings.first().map_or("TCP", |mapping| mapping.name());
             return Err(Error::NotAvailable { feature: "a session of this process", mapping });
         }
+        let card = card.as_ref().map(BusinessCard::wire).transpose()?;
+        let (found_in, prefer, only) = match first {
+            First::Policy => (pool.clone(), Vec::new(), None),
+            First::These(servers) => {
+                (pool.clone(), servers.iter().map(PeHandle::element).collect::<Result<_>>()?, None)
+            }
+            First::Found(found_in, element) => (found_in, vec![*element], None),
+            First::Only(element) => (pool.clone(), Vec::new(), Some(*element)),
+        };
         let (commands, from_application) = mailbox();
         let (to_application, items) = mailbox();
         let (connected, is_connected) = oneshot::channel();
@@ -133,20 +192,25 @@ impl SessionBuilder {
             pool: pool.clone(),
             state: Mutex::new(State {
                 target: None,
-                found_in: pool.clone(),
+                found_in,
                 watched: Vec::new(),
                 is_connected: false,
                 failovers: 0,
-                acks: false,
                 cookie: None,
+                features: Features::default(),
                 end: None,
             }),
+            card: CardSlot::default(),
         });
         let session_id = user.random();
         let mut machine = PuSession::new(config.session.clone(), options, session_id);
         if let Some(cookie) = cookie {
             machine.set_cookie(cookie);
         }
+        if let Some(card) = card {
+            machine.handle_input(PuInput::SetBusinessCard(card), user.clock().now());
+        }
+        machine.handle_input(PuInput::Prefer(prefer), user.clock().now());
         let handle = Handle::new(commands.clone(), config.session.send_window);
         let session = Session {
             handle: Arc::clone(&handle),
@@ -176,6 +240,7 @@ impl SessionBuilder {
             shared,
             outcomes: HashMap::new(),
             connected: Some(connected),
+            only,
             closed: Vec::new(),
             cookie: None,
             _entered: entered,
@@ -250,6 +315,7 @@ impl Session {
             Some(Inbound::Data(message)) => Ok(Some(Item::Data(Message::at_pu(message, &self.handle)))),
             Some(Inbound::Failover(failover)) => Ok(Some(Item::Failover(failover))),
             Some(Inbound::Notice(notice)) => Ok(Some(Item::Notice(notice))),
+            Some(Inbound::Card) => Ok(self.shared.card.notice().map(|card| Item::Notice(Notice::BusinessCard(card)))),
             None => match self.shared.lock().end.clone() {
                 Some(Err(error)) => Err(Error::session(error, &self.shared.pool)),
                 _ => Ok(None),
@@ -289,7 +355,40 @@ impl Session {
 
     /// Whether the server acknowledges messages itself; without it [`Outgoing::ack`] gives [`Outcome::Delivered`](crate::Outcome::Delivered).
     pub fn has_acks(&self) -> bool {
-        self.shared.lock().acks
+        self.features().contains(Features::ACKS)
+    }
+
+    /// What both ends offer: acknowledgements, heartbeat, drain (docs/session-wire.md §2). Nothing towards a plain server, and during a failover.
+    pub fn features(&self) -> Features {
+        self.shared.lock().features
+    }
+
+    /// Messages sent, or waiting to be sent, that have no outcome yet.
+    pub fn unacked(&self) -> usize {
+        self.handle.unfinished().messages
+    }
+
+    /// The server's pool, and whom it prefers to go on if it fails. The session does so by itself.
+    pub fn peer_card(&self) -> Option<BusinessCard> {
+        self.shared.card.newest()
+    }
+
+    /// Set.BusinessCard.PE.List: shows the server who should go on if this process, which is a pool element too, fails.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] if it does not fit a message, [`Error::Config`] for a handle without address, [`Error::Closed`] once the session is over.
+    pub fn set_business_card(&self, card: &BusinessCard) -> Result<()> {
+        self.handle.own(PuCommand::SetBusinessCard(card.wire()?))
+    }
+
+    /// Whether it is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.shared.lock().end.is_some()
+    }
+
+    /// Which server serves now.
+    pub(crate) fn pe_id(&self) -> Option<rsp_wire::PeId> {
+        self.shared.lock().target.as_ref().map(|target| target.pe)
     }
 
     /// The newest cookie a server has set, also after the session's end.
@@ -407,6 +506,7 @@ pub(crate) enum PuCommand {
     /// A server was selected, in this pool: the session's, or that of a further mapping.
     Selected(PoolHandle, Result<PoolElement, SelectFailure>),
     Paths(oneshot::Sender<Result<Vec<Path>>>),
+    SetBusinessCard(asap::BusinessCard),
 }
 
 #[derive(Debug)]
@@ -414,12 +514,15 @@ enum Inbound {
     Data(rsp_core::session::Message),
     Failover(Failover),
     Notice(Notice),
+    /// There is a card in the slot.
+    Card,
 }
 
 #[derive(Debug)]
 struct Shared {
     pool: PoolHandle,
     state: Mutex<State>,
+    card: CardSlot,
 }
 
 #[derive(Debug)]
@@ -431,8 +534,8 @@ struct State {
     watched: Vec<PoolHandle>,
     is_connected: bool,
     failovers: u32,
-    acks: bool,
     cookie: Option<Bytes>,
+    features: Features,
     end: Option<Result<(), SessionError>>,
 }
 
@@ -465,7 +568,7 @@ fn describe(
         "pe": target.map(|target| target.pe.to_string()),
         "transport": target.map(|target| transports.carrier(target.protocol).name()),
         "addresses": target.map(|target| target.addresses.iter().map(ToString::to_string).collect::<Vec<_>>()),
-        "acks": state.acks,
+        "acks": state.features.contains(Features::ACKS),
         "unacked": unfinished.messages,
         "window_bytes": unfinished.bytes,
         "failovers": state.failovers,
@@ -474,7 +577,7 @@ fn describe(
 }
 
 /// The mappings a session may use: those allowed, as far as they are there.
-fn offers(config: &Config) -> SmallVec<[Offer; 3]> {
+pub(crate) fn offers(config: &Config) -> SmallVec<[Offer; 3]> {
     let available = config.endpoint.protocols.iter().map(|protocol| mapping_of(*protocol));
     match config.mappings.is_empty() {
         true => available.map(Mapping::offer).collect(),

@@ -323,6 +323,33 @@ impl Runner for Script {
                 let cookie = args.next()?.to_owned().into();
                 self.pe(PeInput::SetCookie(cookie));
             }
+            // prefer [PE..]
+            "prefer" => {
+                let elements = std::iter::from_fn(|| args.0.next_pos())
+                    .map(|pe| Ok(element(pe.parse()?, parameter::Protocol::Tcp)))
+                    .collect::<Result<_, Box<dyn Error>>>()?;
+                self.pu(PuInput::Prefer(elements));
+            }
+            // card POOL [PE..] | set-card POOL [PE..]
+            "card" | "set-card" => {
+                let pool_handle = rsp_wire::PoolHandle::from(args.next()?);
+                let pool_elements = std::iter::from_fn(|| args.0.next_pos())
+                    .map(|pe| Ok(element(pe.parse()?, parameter::Protocol::Tcp)))
+                    .collect::<Result<_, Box<dyn Error>>>()?;
+                let card = asap::BusinessCard { pool_handle, pool_elements, unknown: Vec::new() };
+                if command.name == "card" {
+                    self.control(Asap::BusinessCard(card));
+                } else {
+                    self.pu(PuInput::SetBusinessCard(card.clone()));
+                    self.pe(PeInput::SetBusinessCard(card));
+                }
+            }
+            "watch-application" => {
+                let ms = args.next()?.parse()?;
+                if let End::Pe(machine) = &mut self.end {
+                    machine.watch_application(Duration::from_millis(ms));
+                }
+            }
             "drain" => self.pe(PeInput::Drain(Duration::from_secs(2))),
             "supersede" => self.pe(PeInput::Supersede),
             "failover-done" => {
@@ -394,6 +421,7 @@ fn show_pu(effect: &PuEffect) -> String {
         }
         PuEffect::Deliver(PuItem::Connected(target)) => format!("deliver: connected to {}", target.pe.0),
         PuEffect::Deliver(PuItem::Drain) => "deliver: drain".into(),
+        PuEffect::Deliver(PuItem::BusinessCard(card)) => show_card(card),
         PuEffect::Outcome(send, outcome) => show_outcome(*send, outcome),
         PuEffect::Ended(result) => match result {
             Ok(()) => "ended".into(),
@@ -408,6 +436,7 @@ fn show_pe(effect: &PeEffect) -> String {
         PeEffect::Association(request) => show_request(1, request),
         PeEffect::Deliver(PeItem::Data(message)) => show_message(message),
         PeEffect::Deliver(PeItem::Cookie(cookie)) => format!("deliver: cookie {:?}", String::from_utf8_lossy(cookie)),
+        PeEffect::Deliver(PeItem::BusinessCard(card)) => show_card(card),
         PeEffect::Outcome(send, outcome) => show_outcome(*send, outcome),
         PeEffect::Greeted { session_id, failover_count } => {
             format!("greeted: session {session_id:#x}, failover count {failover_count}")
@@ -415,6 +444,11 @@ fn show_pe(effect: &PeEffect) -> String {
         PeEffect::Ended(end) => format!("ended: {end}"),
         PeEffect::Event(event) => format!("event: {event:?}"),
     }
+}
+
+fn show_card(card: &asap::BusinessCard) -> String {
+    let prefer: Vec<_> = card.pool_elements.iter().map(|pe| pe.id.0).collect();
+    format!("deliver: business card of {}, prefers {prefer:?}", card.pool_handle)
 }
 
 fn show_message(message: &Message) -> String {

@@ -153,6 +153,7 @@ mod tests {
             policy: Policy::WeightedRoundRobin { weight: 0 },
             elements: elements.iter().map(element).collect(),
             stale: false,
+            complete: true,
         }
     }
 

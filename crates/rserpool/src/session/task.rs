@@ -14,7 +14,8 @@ use rsp_core::session::{
     FromEndpoint, Outcome as CoreOutcome, PuEffect, PuInput, PuItem, PuSession, SelectFailure, SendId, SessionError,
     SessionEvent, ToEndpoint,
 };
-use rsp_wire::PoolHandle;
+use rsp_wire::parameter::PoolElement;
+use rsp_wire::{PoolHandle, asap};
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
@@ -26,7 +27,7 @@ use crate::mailbox::{Receiver, Sender};
 use crate::message::Notice;
 use crate::pool_user::PeHandle;
 use crate::task::{Wake, wake};
-use crate::{Error, Result};
+use crate::{BusinessCard, Error, Features, Result};
 
 /// Drives the machine of one session.
 pub(super) struct Task {
@@ -48,6 +49,8 @@ pub(super) struct Task {
     pub(super) cookie: Option<Bytes>,
     /// Seen on the control socket as long as it runs.
     pub(super) _entered: Option<Entered>,
+    /// The one place this session goes to, if it is not a pool.
+    pub(super) only: Option<PoolElement>,
 }
 
 impl Task {
@@ -90,6 +93,7 @@ impl Task {
                 self.closed.push(done);
                 self.input(PuInput::Close);
             }
+            Command::Own(PuCommand::SetBusinessCard(card)) => self.input(PuInput::SetBusinessCard(card)),
             Command::Own(PuCommand::Abandon) => self.input(PuInput::Abandon),
             Command::Own(PuCommand::Endpoint(news)) => self.input(PuInput::Endpoint(news)),
             Command::Own(PuCommand::Selected(pool, result)) => {
@@ -141,7 +145,20 @@ impl Task {
         }
     }
 
-    fn ask_endpoint(&self, request: ToEndpoint) {
+    fn ask_endpoint(&mut self, request: ToEndpoint) {
+        if let Some(element) = &self.only {
+            match request {
+                // The same one again says that there is no other.
+                ToEndpoint::Select { .. } if self.connected.is_some() => {
+                    let selected = FromEndpoint::Selected(Ok(element.clone()));
+                    self.input(PuInput::Endpoint(selected));
+                }
+                // It asked us to leave, and there is nowhere to go.
+                ToEndpoint::Select { .. } => self.input(PuInput::Abandon),
+                ToEndpoint::Report(_) | ToEndpoint::Watch | ToEndpoint::Unwatch => {}
+            }
+            return;
+        }
         let pool = self.shared.pool.clone();
         let commands = self.commands.clone();
         match request {
@@ -169,7 +186,11 @@ impl Task {
                 let pool = self.shared.lock().found_in.clone();
                 self.endpoint.ask(Ask::Report { pool, pe_id });
             }
-            ToEndpoint::Watch => self.watch(pool),
+            ToEndpoint::Watch => {
+                let found_in = self.shared.lock().found_in.clone();
+                self.watch(pool.clone());
+                self.watch(found_in);
+            }
             // The watch ends when its receiver is gone.
             ToEndpoint::Unwatch => {}
         }
@@ -207,7 +228,7 @@ impl Task {
                 let mut state = self.shared.lock();
                 state.target = Some(target);
                 state.is_connected = true;
-                state.acks = self.machine.has_acks();
+                state.features = self.machine.features();
                 drop(state);
                 if let Some(connected) = self.connected.take() {
                     let _ = connected.send(Ok(()));
@@ -216,11 +237,15 @@ impl Task {
             }
             PuItem::Data(message) => Inbound::Data(message),
             PuItem::Drain => Inbound::Notice(Notice::Drain),
+            PuItem::BusinessCard(card) => match self.card(card) {
+                true => Inbound::Card,
+                false => return,
+            },
             PuItem::Failover { number, from, to, cause, cookie_sent } => {
                 let mut state = self.shared.lock();
                 state.target = Some(to.clone());
                 state.failovers += 1;
-                state.acks = self.machine.has_acks();
+                state.features = self.machine.features();
                 drop(state);
                 let to = PeHandle::of_target(&self.shared.pool, &to);
                 let failover = Failover { from, to, cause, cookie_sent, number, release: self.handle.upgrade() };
@@ -237,6 +262,23 @@ impl Task {
         let _ = self.items.send(inbound);
     }
 
+    /// Keeps a card, follows it if it is of this pool; answers whether the application is to be told.
+    fn card(&mut self, card: asap::BusinessCard) -> bool {
+        let shown = BusinessCard::of_wire(&card);
+        let state = self.shared.lock();
+        let ours = card.pool_handle == self.shared.pool || card.pool_handle == state.found_in;
+        drop(state);
+        let says_nothing = ours && shown.prefer.is_empty();
+        let (tell, _) = self.shared.card.put(shown, !says_nothing);
+        if ours {
+            //= https://www.rfc-editor.org/rfc/rfc5352#section-3.9
+            //# BC2)  Unpack the message and populate a preferred list for failover
+            //# order.
+            self.input(PuInput::Prefer(card.pool_elements));
+        }
+        tell
+    }
+
     fn outcome(&mut self, send: SendId, outcome: CoreOutcome) {
         let Some(done) = self.outcomes.remove(&send) else { return };
         if let Err(CoreOutcome::Returned(outgoing, reason)) = done.outcome.send(outcome) {
@@ -249,7 +291,10 @@ impl Task {
 
     fn event(&self, event: &SessionEvent) {
         if let SessionEvent::FailoverStarted { from, cause } = event {
-            self.shared.lock().target = None;
+            let mut state = self.shared.lock();
+            state.target = None;
+            state.features = Features::default();
+            drop(state);
             let _ = self.items.send(Inbound::Notice(Notice::Leaving(*from, *cause)));
         }
         if let SessionEvent::NoServerYet = event {

@@ -3,8 +3,12 @@
 //! there is one; where there is none, `vm.rs` runs this program in a machine that has it.
 
 mod basic_mode;
+mod cache;
+mod cards;
 mod data_channel;
 mod failover;
+mod features;
 mod registration;
+mod sends;
 mod stage;
 mod vm;

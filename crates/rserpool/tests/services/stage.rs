@@ -82,6 +82,23 @@ impl Stage {
         PoolUser::builder().config(self.config()).build().await.expect("the transport is there")
     }
 
+    pub(crate) async fn user_with(&self, change: impl FnOnce(&mut Config)) -> PoolUser {
+        let mut config = self.config();
+        change(&mut config);
+        PoolUser::builder().config(config).build().await.expect("the transport is there")
+    }
+
+    /// A server in this pool, and who uses it, in the runtime of the test.
+    pub(crate) fn member(&self, pool: &str, user: &PoolUser) -> PoolElementBuilder {
+        PoolElement::builder(pool).user(user).listen("127.0.0.1:0").acks()
+    }
+
+    /// A server in this pool, in the runtime of the test, that answers with its identifier and the message until the test ends.
+    pub(crate) async fn talker(&self, pool: &str) -> Talker {
+        let user = self.user().await;
+        Talker::of(self.member(pool, &user).register().await.expect("the registrar takes it"))
+    }
+
     /// A server in the pool `echo` that offers acknowledgements, in the runtime of the test.
     pub(crate) fn element(&self, user: &PoolUser) -> PoolElementBuilder {
         PoolElement::builder("echo").user(user).listen("127.0.0.1:0").acks()
@@ -131,6 +148,49 @@ impl Server {
         drop(self.die.take());
         let is_dead = self.is_dead.get_mut().expect("nobody panics with it");
         is_dead.recv_timeout(LIMIT).expect("its runtime ends");
+    }
+}
+
+/// A server that serves until the test ends.
+pub(crate) struct Talker {
+    pub(crate) handle: PeHandle,
+}
+
+impl Talker {
+    pub(crate) fn of(element: PoolElement) -> Self {
+        let handle = element.handle().clone();
+        let id = handle.id;
+        tokio::spawn(async move {
+            let service = |session: PeSession| async move {
+                while let Some(message) = session.recv_data().await? {
+                    message.reply(format!("{id} {}", text(&message))).await?;
+                }
+                Ok(())
+            };
+            element.serve(service).await
+        });
+        Talker { handle }
+    }
+
+    /// What it answers to `text`.
+    pub(crate) fn says(&self, text: &str) -> String {
+        format!("{} {text}", self.handle.id)
+    }
+}
+
+/// The service of a session panics: the session leaves this server.
+pub(crate) async fn panics(session: PeSession) {
+    let service = tokio::spawn(async move {
+        let _session = session;
+        panic!("this service dies, as the test wants it");
+    });
+    service.await.expect_err("it panics");
+}
+
+/// Waits until it is so; the test has its bound.
+pub(crate) async fn until<R: Future<Output = bool>>(mut is_so: impl FnMut() -> R) {
+    while !is_so().await {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

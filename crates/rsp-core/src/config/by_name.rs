@@ -158,7 +158,9 @@ by_name!(
         retry_interval,
         retry_interval_max,
         max_control_bytes,
-        max_sessions
+        max_sessions,
+        business_card_elements,
+        idle_session
     },
     nested { wire }
 );

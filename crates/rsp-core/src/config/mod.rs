@@ -405,6 +405,10 @@ pub struct SessionSettings {
     pub max_control_bytes: usize,
     /// Sessions a pool element serves at once.
     pub max_sessions: usize,
+    /// Pool elements of a business card that count; what a peer names beyond that is ignored.
+    pub business_card_elements: usize,
+    /// A session that `PoolUser::send` keeps for a destination is closed after so long without a message.
+    pub idle_session: Duration,
 }
 
 impl SessionSettings {
@@ -427,6 +431,8 @@ impl SessionSettings {
             retry_interval_max: profile.ms(2_000, 10_000, 5_000, 500),
             max_control_bytes: 1 << 20,
             max_sessions: 10_000,
+            business_card_elements: 128,
+            idle_session: profile.ms(60_000, 120_000, 60_000, 10_000),
         }
     }
 

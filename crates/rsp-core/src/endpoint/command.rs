@@ -115,6 +115,11 @@ pub enum Command {
         /// Which PE.
         pe_id: PeId,
     },
+    /// CachePurgeRequest, RFC 5352 §6.4: forgets what is known of a pool. Whoever watches it goes on watching.
+    Purge {
+        /// Which pool.
+        pool: PoolHandle,
+    },
     /// The answer is no longer wanted.
     Cancel {
         /// Of a [`Command::Resolve`] or [`Command::Select`].

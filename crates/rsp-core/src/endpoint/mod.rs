@@ -110,6 +110,7 @@ impl Endpoint {
             Command::Watch { pool } => self.watch(&pool, now),
             Command::Unwatch { pool } => self.unwatch(&pool),
             Command::Report { pool, pe_id } => self.report(&pool, pe_id, now),
+            Command::Purge { pool } => self.purge(&pool),
             Command::Cancel { request } => self.cancel(request),
         }
     }

@@ -341,6 +341,18 @@ impl Endpoint {
         });
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc5352#section-6.4
+    //# If the user passes a Pool Handle and local handle translation cache
+    //# exists, the ASAP Endpoint should remove the mapping information on
+    //# the Pool Handle from its local cache.
+    pub(super) fn purge(&mut self, handle: &PoolHandle) {
+        let Some(key) = self.pools.find(handle) else { return };
+        if let Some(state) = self.pools.get_mut(key) {
+            state.entry = None;
+        }
+        self.pools.settle(key);
+    }
+
     /// The answer is not wanted. A request nobody waits for goes on: its answer keeps the cache fresh.
     pub(super) fn cancel(&mut self, request: RequestId) {
         let Some(key) = self.pools.requests.remove(&request) else { return };

@@ -53,6 +53,8 @@ pub enum SessionEvent {
         /// What became of it.
         state: PathState,
     },
+    /// The application did not come back to messages that waited; the association was ended, so that the PU goes elsewhere.
+    ApplicationHangs,
     /// We were asleep; nobody was declared dead.
     Paused,
     /// The peer acknowledged, or answered, what is not waiting for it; ignored.

@@ -126,6 +126,13 @@ impl PuSession {
                 avoid.push(pe);
             }
         }
+        //= https://www.rfc-editor.org/rfc/rfc5352#section-3.9
+        //# If the peer's PE should fail, this preferred list will be
+        //# used to guide the ASAP Endpoint in the selection of an alternate
+        //# PE.
+        if let Some(target) = self.prefer.iter().filter(|pe| !avoid.contains(&pe.id)).find_map(Target::of) {
+            return self.connect(journey, target);
+        }
         self.state = State::Selecting(journey);
         self.effects.push(PuEffect::Endpoint(ToEndpoint::Select { avoid }));
     }
@@ -201,6 +208,8 @@ impl PuSession {
         let State::Greeting(journey, link, target) = std::mem::take(&mut self.state) else { return };
         self.timers.stop(Timer::HelloWait);
         self.timers.stop(Timer::GiveUp);
+        // The one that comes now has a card of its own.
+        self.prefer.clear();
         let plain = link.greeting == Greeting::Plain;
         self.event(SessionEvent::Established { pe: target.pe, plain });
         let Some((from, cause)) = journey.left else {

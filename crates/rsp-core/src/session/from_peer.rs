@@ -9,6 +9,7 @@ use machine::Time;
 use rsp_wire::session::{ByeReason, Hello, SessionParameter};
 use rsp_wire::{PeId, asap};
 
+use super::card::kept;
 use super::link::Greeting;
 use super::pu_session::{PuItem, PuSession, State};
 use super::{Cause, Message, Outcome, SessionEvent};
@@ -35,7 +36,10 @@ impl PuSession {
                     self.plain(now);
                 }
             }
-            asap::Message::BusinessCard(_) => self.event(SessionEvent::Ignored("ASAP_BUSINESS_CARD")),
+            asap::Message::BusinessCard(card) => {
+                let card = kept(card, self.settings.business_card_elements);
+                self.deliver(PuItem::BusinessCard(card));
+            }
             _ => self.event(SessionEvent::Ignored("an ASAP message that has no place in a session")),
         }
     }

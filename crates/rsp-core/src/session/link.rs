@@ -144,6 +144,14 @@ impl Link {
         self.greeting = Greeting::Spoken(hello);
     }
 
+    /// What both ends offer.
+    pub(super) fn in_force(&self) -> Features {
+        match &self.greeting {
+            Greeting::Spoken(hello) => Features(hello.features.0 & self.features.0),
+            _ => Features::default(),
+        }
+    }
+
     /// Both ends offer this.
     pub(super) fn has(&self, feature: Features) -> bool {
         matches!(&self.greeting, Greeting::Spoken(hello) if hello.features.contains(feature))
@@ -383,6 +391,11 @@ impl Link {
             self.credit.taken += credit as u64;
             self.requests.push(Request::Taken { sequence: receipt.sequence });
         }
+    }
+
+    /// Messages wait for the application.
+    pub(super) fn has_untaken(&self) -> bool {
+        !self.untaken.is_empty()
     }
 
     /// The application acknowledges a message; without effect towards a plain peer or another association.

@@ -4,6 +4,7 @@
 //! A session has two ends, a machine each: [`PuSession`] at the pool user, which fails over, and [`PeSession`] at the pool element, which lives as long
 //! as one association. Both speak over a `link`, the session layer on one association.
 
+mod card;
 mod credit;
 mod drain;
 mod event;

@@ -10,6 +10,7 @@ use machine::{Machine, Output, Queue, Time, Timers};
 use rsp_wire::asap;
 use rsp_wire::session::{ByeReason, Features, Hello, SessionParameter};
 
+use super::card::kept;
 use super::link::{Greeting, Link, Received, sendable};
 use super::outbox::{Outbox, Pending};
 use super::{Message, Outcome, Outgoing, Receipt, ReturnReason, SendId, SessionEvent};
@@ -28,6 +29,8 @@ pub enum PeInput {
     Acknowledge(Receipt),
     /// SET_COOKIE: the PU keeps it and gives it to the next PE.
     SetCookie(Bytes),
+    /// Set.BusinessCard.PE.List: our pool and who should go on if we fail. Sent as soon as the PU is known, and now if it is.
+    SetBusinessCard(asap::BusinessCard),
     /// We are leaving the pool: the PU is asked to finish and move within this time.
     Drain(Duration),
     /// A newer association carries this session.
@@ -69,6 +72,8 @@ pub enum PeItem {
     Cookie(Bytes),
     /// A message.
     Data(Message),
+    /// The PU is a PE too: its pool, and whom it prefers to go on if it fails. At most `business_card_elements` of them.
+    BusinessCard(asap::BusinessCard),
 }
 
 /// How a PE session ended.
@@ -86,6 +91,9 @@ pub enum PeEnd {
     /// The association broke; the PU may come back to this PE or another.
     #[error("the pool user is gone: {0}")]
     Lost(LostReason),
+    /// Our own application did not come back to messages that waited (`watchdog`).
+    #[error("the application did not come back to receive")]
+    ApplicationHangs,
 }
 
 /// The pool element's end of a session.
@@ -99,6 +107,9 @@ pub struct PeSession {
     session_id: Option<u64>,
     outbox: Outbox,
     cookie_came: bool,
+    own_card: Option<asap::BusinessCard>,
+    /// How long messages may wait for an application that does not come back.
+    application: Option<Duration>,
     /// The PU has been asked to leave.
     draining: bool,
     closing: bool,
@@ -126,6 +137,8 @@ enum Timer {
     Drain,
     /// `linger`: outcomes are no longer waited for.
     Linger,
+    /// The application has not come back to messages that wait.
+    Application,
 }
 
 impl PeSession {
@@ -151,12 +164,19 @@ impl PeSession {
             session_id: None,
             outbox: Outbox::new(),
             cookie_came: false,
+            own_card: None,
+            application: None,
             draining: false,
             closing: false,
             watchdog: None,
             timers,
             effects: Queue::new(),
         }
+    }
+
+    /// Ends the association, without BYE, when messages have waited so long and the application has not come for any.
+    pub fn watch_application(&mut self, time: Duration) {
+        self.application = Some(time);
     }
 
     /// The PU's identifier of this session, once it said HELLO.
@@ -213,7 +233,10 @@ impl PeSession {
                 self.cookie_came = true;
                 self.effects.push(PeEffect::Deliver(PeItem::Cookie(Bytes::copy_from_slice(&echo.cookie))));
             }
-            asap::Message::BusinessCard(_) => self.event(SessionEvent::Ignored("ASAP_BUSINESS_CARD")),
+            asap::Message::BusinessCard(card) => {
+                let card = kept(card, self.settings.business_card_elements);
+                self.effects.push(PeEffect::Deliver(PeItem::BusinessCard(card)));
+            }
             _ => self.event(SessionEvent::Ignored("an ASAP message that has no place in a session")),
         }
     }
@@ -289,6 +312,7 @@ impl PeSession {
                 self.link.greeting = Greeting::Plain;
             }
             self.event(SessionEvent::Established { pe: self.pe, plain: self.link.greeting == Greeting::Plain });
+            self.send_card();
         }
         self.ask_to_leave(now);
     }
@@ -301,6 +325,45 @@ impl PeSession {
         }
         self.open(now);
         self.effects.push(PeEffect::Deliver(PeItem::Data(message)));
+        if let Some(time) = self.application
+            && self.timers.deadline_of(Timer::Application).is_none()
+        {
+            self.timers.set(Timer::Application, now + time);
+        }
+    }
+
+    /// The application is back at `recv`.
+    fn taken(&mut self, receipt: Receipt, now: Time) {
+        self.link.taken(receipt);
+        match self.application {
+            Some(time) if self.link.has_untaken() => self.timers.set(Timer::Application, now + time),
+            _ => drop(self.timers.stop(Timer::Application)),
+        }
+    }
+
+    /// Messages wait and the application does not come: the PU is better off elsewhere. No BYE, so that it fails over.
+    fn application_hangs(&mut self, due: Time, time: Duration, now: Time) {
+        if now.since(due) > time {
+            // Seen so late, it was we who slept.
+            self.event(SessionEvent::Paused);
+            return self.timers.set(Timer::Application, now + time);
+        }
+        self.event(SessionEvent::ApplicationHangs);
+        self.link.request(Request::Abort);
+        self.ended(PeEnd::ApplicationHangs);
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc5352#section-3.9
+    //# When communication begins between a PU and a PE, either of which
+    //# could be part of a PU/PE combination (i.e., a message is sent between
+    //# the entities), a PE should always send an ASAP_BUSINESS_CARD message
+    //# to a PU.
+    fn send_card(&mut self) {
+        // A plain PU learns nothing from one that prefers nobody, and might not expect it.
+        let plain = self.link.greeting == Greeting::Plain;
+        if let Some(card) = self.own_card.as_ref().filter(|card| !plain || !card.pool_elements.is_empty()) {
+            self.link.control(&asap::Message::BusinessCard(card.clone()));
+        }
     }
 
     fn acknowledged(&mut self, id: u64) -> bool {
@@ -411,9 +474,15 @@ impl Machine for PeSession {
         }
         match input {
             PeInput::Send(send, outgoing) => self.send(send, outgoing),
-            PeInput::Taken(receipt) => self.link.taken(receipt),
+            PeInput::Taken(receipt) => self.taken(receipt, now),
             PeInput::Acknowledge(receipt) => self.link.acknowledge(receipt),
             PeInput::SetCookie(cookie) => self.link.set_cookie(cookie),
+            PeInput::SetBusinessCard(card) => {
+                self.own_card = Some(card);
+                if self.state == State::Open {
+                    self.send_card();
+                }
+            }
             PeInput::Drain(time) => {
                 self.timers.set(Timer::Drain, now + time);
                 self.ask_to_leave(now);
@@ -434,8 +503,13 @@ impl Machine for PeSession {
     }
 
     fn handle_timeout(&mut self, now: Time) {
-        while let Some((_, timer)) = self.timers.pop_due(now) {
+        while let Some((due, timer)) = self.timers.pop_due(now) {
             match timer {
+                Timer::Application => {
+                    if let Some(time) = self.application {
+                        self.application_hangs(due, time, now);
+                    }
+                }
                 Timer::Watchdog => self.watchdog_due(now),
                 Timer::HelloWait => self.open(now),
                 Timer::Drain => self.bye(ByeReason::Drained, PeEnd::Closed),

@@ -52,6 +52,10 @@ pub enum PuInput {
     },
     /// End the session: wait for outcomes up to `linger`, then BYE.
     Close,
+    /// Set.BusinessCard.PE.List: we are a PE too, and this is our pool and who should go on if we fail. Sent now and on each further association.
+    SetBusinessCard(asap::BusinessCard),
+    /// Try these first when a PE is next looked for, in this order: the peer's business card.
+    Prefer(Vec<PoolElement>),
     /// End it now: BYE, nothing is waited for.
     Abandon,
     /// From the process's endpoint.
@@ -124,6 +128,8 @@ pub enum PuItem {
     },
     /// The PE is leaving its pool; the session will move when what is outstanding is done.
     Drain,
+    /// The PE's pool, and whom it prefers to go on if it fails. At most `business_card_elements` of them.
+    BusinessCard(asap::BusinessCard),
 }
 
 /// The pool user's end of a session.
@@ -142,6 +148,10 @@ pub struct PuSession {
     pub(super) outbox: Outbox,
     pub(super) callback_sends: usize,
     pub(super) cookie: Option<Bytes>,
+    /// Our own, if we are a PE too.
+    pub(super) own_card: Option<Box<asap::BusinessCard>>,
+    /// Tried before the endpoint is asked for a PE, until one is found.
+    pub(super) prefer: Vec<PoolElement>,
     /// PEs that asked us to leave.
     pub(super) drained: SmallVec<[PeId; 4]>,
     /// A PE of this pool spoke HELLO, so silence means failure.
@@ -214,6 +224,8 @@ impl PuSession {
             outbox: Outbox::new(),
             callback_sends: 0,
             cookie: None,
+            own_card: None,
+            prefer: Vec::new(),
             drained: SmallVec::new(),
             pool_speaks_hello: false,
             draining: false,
@@ -255,6 +267,14 @@ impl PuSession {
     /// It begins with the cookie of another session, which the first PE is given. Before [`PuInput::Start`].
     pub fn set_cookie(&mut self, cookie: Bytes) {
         self.cookie = Some(cookie);
+    }
+
+    /// What both ends offer (docs/session-wire.md §2); nothing towards a plain PE, and during a failover.
+    pub fn features(&self) -> Features {
+        match &self.state {
+            State::Holding(link, _) | State::Open(link, _) => link.in_force(),
+            _ => Features::default(),
+        }
     }
 
     /// The session's random identifier.
@@ -348,11 +368,25 @@ impl PuSession {
             link.hello(false, self.session_id, self.greetings);
             self.timers.set(Timer::HelloWait, now + self.settings.hello_wait);
         }
+        if let Some(card) = &self.own_card {
+            link.control(&asap::Message::BusinessCard((**card).clone()));
+        }
         self.greetings = self.greetings.saturating_add(1);
         self.state = State::Greeting(journey, link, target);
         if plain {
             self.decided(now);
         }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc5352#section-3.9
+    //# After communication has been established between a PE and PU, a new
+    //# ASAP_BUSINESS_CARD message may be sent at any time by either entity
+    //# to update its failover order.
+    fn set_business_card(&mut self, card: asap::BusinessCard) {
+        if let State::Greeting(_, link, _) | State::Holding(link, _) | State::Open(link, _) = &mut self.state {
+            link.control(&asap::Message::BusinessCard(card.clone()));
+        }
+        self.own_card = Some(Box::new(card));
     }
 
     pub(super) fn broken(&mut self, what: String, now: Time) {
@@ -554,6 +588,8 @@ impl Machine for PuSession {
                 }
             }
             PuInput::Close => {}
+            PuInput::SetBusinessCard(card) => self.set_business_card(card),
+            PuInput::Prefer(elements) => self.prefer = elements,
             PuInput::Abandon => self.end(Ok(()), ByeReason::Closed),
             PuInput::Endpoint(FromEndpoint::Selected(result)) => self.selected(result, now),
             PuInput::Endpoint(FromEndpoint::Listed(listed)) => self.listed(listed, now),

@@ -340,6 +340,7 @@ impl ElementProcess {
                 PeEffect::Deliver(PeItem::Cookie(_)) => {
                     assert_eq!(session.received, 0, "a cookie comes before any data")
                 }
+                PeEffect::Deliver(PeItem::BusinessCard(_)) => {}
                 PeEffect::Deliver(PeItem::Data(message)) => {
                     session.received += 1;
                     if self.application_stopped {
