@@ -6,14 +6,10 @@ use std::time::Instant;
 
 use crate::runtime::Stopped;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Futex(AtomicU32);
 
 impl Futex {
-    pub(crate) const fn new(value: u32) -> Self {
-        Futex(AtomicU32::new(value))
-    }
-
     pub(crate) fn set(&self, value: u32) {
         self.0.store(value, Ordering::SeqCst);
     }

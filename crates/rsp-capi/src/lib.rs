@@ -7,6 +7,7 @@
 //!
 //! The functions, with units, errors and who frees what, are documented in `include/rsp.h`: it is the published interface.
 
+mod baton;
 mod descriptor;
 mod errno;
 mod futex;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where Rust ends: nothing unwinds into C.
 
+use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::errno::{Failure, Result};
@@ -8,6 +9,7 @@ use crate::errno::{Failure, Result};
 /// Runs what an exported function does; an error sets `errno` and what `rsp_lasterror` says, and `failed` is returned. A panic, which is a bug of
 /// ours, is EIO.
 pub(crate) fn boundary<T>(failed: T, call: impl FnOnce() -> Result<T>) -> T {
+    let _not_cancelled = NotCancelled::new();
     let result = catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
         let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
             (Some(text), _) => (*text).to_owned(),
@@ -21,6 +23,31 @@ pub(crate) fn boundary<T>(failed: T, call: impl FnOnce() -> Result<T>) -> T {
         failed
     })
 }
+
+/// A thread that is cancelled inside a call would be unwound through Rust: it waits until the call is over.
+struct NotCancelled(c_int);
+
+impl NotCancelled {
+    fn new() -> Self {
+        let mut before = 0;
+        // SAFETY: the place for the state as it was lives through the call.
+        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
+        NotCancelled(before)
+    }
+}
+
+impl Drop for NotCancelled {
+    fn drop(&mut self) {
+        // SAFETY: it need not be told what the state was.
+        unsafe { pthread_setcancelstate(self.0, std::ptr::null_mut()) };
+    }
+}
+
+unsafe extern "C" {
+    fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
+}
+
+const PTHREAD_CANCEL_DISABLE: c_int = 1;
 
 #[cfg(test)]
 mod tests {

@@ -1,24 +1,35 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The one background thread on which everything happens that no call waits for, and how calls wait.
+//! Who drives the library, and how calls wait.
+//!
+//! Everything runs on one tokio runtime, driven by one thread at a time: whoever has the [`baton`](crate::baton). That is the background thread, unless
+//! a call waits: then the calling thread drives by itself, so that a message that arrives is in its hands without waking anybody. The background
+//! thread comes back when no call has come for a moment.
 
+use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::mem::ManuallyDrop;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::errno::{Failure, Result};
-use crate::futex::Futex;
+use crate::baton::{Baton, Parked};
+use crate::errno::{self, Failure, Result};
 
-/// The thread and its tasks.
+/// The runtime and its background thread.
 #[derive(Debug)]
 pub(crate) struct Runtime {
-    handle: Handle,
-    stop: Option<oneshot::Sender<()>>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    runtime: ManuallyDrop<tokio::runtime::Runtime>,
+    baton: Baton,
 }
 
 /// Why waiting ended without what was waited for.
@@ -33,31 +44,30 @@ pub(crate) enum Stopped {
 impl Runtime {
     /// Starts the thread. It blocks all signals: handlers run on the application's own threads.
     pub(crate) fn start() -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let handle = runtime.handle().clone();
-        let (stop, is_stopped) = oneshot::channel();
-        let run = move || {
-            // An error means that the library is gone without a word, which is the same.
-            let _ = runtime.block_on(is_stopped);
-            runtime.shutdown_timeout(Duration::from_millis(100));
-        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .on_thread_park(|| errno::set_errno(0))
+            .on_thread_unpark(notice_signal)
+            .build()?;
+        let shared = Arc::new(Shared { runtime: ManuallyDrop::new(runtime), baton: Baton::default() });
+        let background = Arc::clone(&shared);
         let blocked = SignalsBlocked::new();
-        let thread = std::thread::Builder::new().name("rserpool".to_owned()).spawn(run)?;
+        let thread = std::thread::Builder::new().name("rserpool".to_owned()).spawn(move || background.run())?;
         drop(blocked);
-        Ok(Runtime { handle, stop: Some(stop), thread: Some(thread) })
+        Ok(Runtime { shared, thread: Some(thread) })
     }
 
     /// Runs a task in the background.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.handle.spawn(task);
+        self.shared.runtime.spawn(task);
     }
 
     /// Runs something in the background and waits for it; if a signal comes, it goes on without us.
     pub(crate) fn call<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> Result<T> {
         let (done, mut is_done) = oneshot::channel();
         self.spawn(async move { drop(done.send(task.await)) });
-        let result = self.wait(None, |cx| std::pin::Pin::new(&mut is_done).poll(cx));
-        result?.map_err(|_| Failure::new(libc::EIO, "the background thread is gone"))
+        let result = self.wait(None, |cx| Pin::new(&mut is_done).poll(cx));
+        result?.map_err(|_| Failure::new(libc::EIO, "the library is being cleaned up"))
     }
 
     /// Waits, at most until `deadline`, for what `poll` asks for.
@@ -66,34 +76,56 @@ impl Runtime {
         deadline: Option<Instant>,
         mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> std::result::Result<T, Stopped> {
-        let _inside = self.handle.enter();
-        let parked = Arc::new(Parked(Futex::new(0)));
+        let _inside = self.shared.runtime.enter();
+        let parked = Arc::new(Parked::default());
         let waker = Waker::from(Arc::clone(&parked));
         let mut cx = Context::from_waker(&waker);
+        let mut place = self.shared.baton.queue(&parked);
         loop {
+            if let Some(turn) = place.take() {
+                let result = self.shared.drive(deadline, &mut poll);
+                drop(turn);
+                return result;
+            }
             if let Poll::Ready(done) = poll(&mut cx) {
                 return Ok(done);
             }
-            if let Err(stopped) = parked.0.wait_while(0, deadline) {
+            if let Err(stopped) = parked.wait(deadline) {
                 // What came at the last moment counts.
                 return match poll(&mut cx) {
                     Poll::Ready(done) => Ok(done),
                     Poll::Pending => Err(stopped),
                 };
             }
-            parked.0.set(0);
+        }
+    }
+
+    /// Lets what was just asked for happen, unless somebody else will do so anyway.
+    pub(crate) fn nudge(&self) {
+        if let Some(turn) = self.shared.baton.try_take() {
+            let mut turns = 0;
+            // All tasks that are ready have their turn before this one has its second.
+            let _ = self.shared.drive(None, &mut |cx| {
+                turns += 1;
+                if turns > 1 {
+                    return Poll::Ready(());
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            });
+            drop(turn);
         }
     }
 
     /// Runs something that starts tasks.
     pub(crate) fn enter<T>(&self, run: impl FnOnce() -> T) -> T {
-        let _inside = self.handle.enter();
+        let _inside = self.shared.runtime.enter();
         run()
     }
 
     /// Asks once, without waiting.
     pub(crate) fn try_now<T>(&self, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Option<T> {
-        let _inside = self.handle.enter();
+        let _inside = self.shared.runtime.enter();
         match poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(done) => Some(done),
             Poll::Pending => None,
@@ -101,13 +133,79 @@ impl Runtime {
     }
 }
 
+impl Shared {
+    /// The background thread: drives whenever nobody else does.
+    fn run(&self) {
+        while let Some(turn) = self.baton.take_in_background() {
+            self.runtime.block_on(turn.wanted());
+            drop(turn);
+        }
+    }
+
+    /// Drives everything until `poll` has what it wants. Only with the baton.
+    fn drive<T>(
+        &self,
+        deadline: Option<Instant>,
+        poll: &mut impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> std::result::Result<T, Stopped> {
+        INTERRUPTED.set(false);
+        let result = self.runtime.block_on(async {
+            let waiting = std::future::poll_fn(|cx| {
+                if let Poll::Ready(done) = poll(cx) {
+                    return Poll::Ready(Ok(done));
+                }
+                if INTERRUPTED.take() {
+                    return Poll::Ready(Err(Stopped::Interrupted));
+                }
+                ROOT.with_borrow_mut(|root| match root {
+                    Some(root) => root.clone_from(cx.waker()),
+                    None => *root = Some(cx.waker().clone()),
+                });
+                Poll::Pending
+            });
+            match deadline {
+                None => waiting.await,
+                Some(deadline) => {
+                    tokio::time::timeout_at(deadline.into(), waiting).await.unwrap_or(Err(Stopped::TimedOut))
+                }
+            }
+        });
+        ROOT.set(None);
+        result
+    }
+}
+
 impl Drop for Runtime {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        self.shared.baton.stop();
         if let Some(thread) = self.thread.take() {
             // It only fails to join if it panicked, which it has said by itself.
             let _ = thread.join();
         }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // SAFETY: nobody uses it after this.
+        let runtime = unsafe { ManuallyDrop::take(&mut self.runtime) };
+        // Without a limit it would wait for a name that is being looked up.
+        runtime.shutdown_timeout(Duration::from_millis(100));
+    }
+}
+
+thread_local! {
+    /// A signal handler ran while this thread was driving.
+    static INTERRUPTED: Cell<bool> = const { Cell::new(false) };
+    /// Whom to tell of that.
+    static ROOT: RefCell<Option<Waker>> = const { RefCell::new(None) };
+}
+
+/// tokio goes on sleeping when a signal comes; calls of POSIX return.
+fn notice_signal() {
+    if errno::errno() == libc::EINTR {
+        INTERRUPTED.set(true);
+        ROOT.with_borrow(|root| root.iter().for_each(Waker::wake_by_ref));
     }
 }
 
@@ -117,19 +215,6 @@ impl From<Stopped> for Failure {
             Stopped::Interrupted => Failure::new(libc::EINTR, "a signal came"),
             Stopped::TimedOut => Failure::new(libc::EAGAIN, "time is up"),
         }
-    }
-}
-
-/// A thread that waits, as a waker.
-struct Parked(Futex);
-
-impl Wake for Parked {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.set_and_wake(1);
     }
 }
 
@@ -153,5 +238,55 @@ impl Drop for SignalsBlocked {
     fn drop(&mut self) {
         // SAFETY: it is the mask this thread had.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_wait_at_once_all_get_what_they_wait_for() {
+        let runtime = Arc::new(Runtime::start().expect("a runtime"));
+        let threads: Vec<_> = (0..8)
+            .map(|n| {
+                let runtime = Arc::clone(&runtime);
+                std::thread::spawn(move || {
+                    for i in 0..200_u64 {
+                        let slept = async move {
+                            tokio::time::sleep(Duration::from_micros(i % 7 * 100)).await;
+                            n + i
+                        };
+                        assert_eq!(runtime.call(slept).expect("it is driven"), n + i);
+                        runtime.nudge();
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().expect("no thread panics"));
+    }
+
+    #[test]
+    fn what_nobody_waits_for_happens_too() {
+        let runtime = Runtime::start().expect("a runtime");
+        for _ in 0..20 {
+            let (done, is_done) = std::sync::mpsc::channel();
+            // A call drives, and leaves.
+            runtime.call(async {}).expect("it is driven");
+            runtime.spawn(async move {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                done.send(()).expect("the test waits");
+            });
+            is_done.recv_timeout(Duration::from_secs(30)).expect("the background thread drives");
+        }
+    }
+
+    #[test]
+    fn waiting_ends_in_time() {
+        let runtime = Runtime::start().expect("a runtime");
+        for _ in 0..2 {
+            let deadline = Instant::now() + Duration::from_millis(1);
+            assert_eq!(runtime.wait(Some(deadline), |_| Poll::<()>::Pending), Err(Stopped::TimedOut));
+        }
     }
 }

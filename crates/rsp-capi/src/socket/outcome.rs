@@ -122,6 +122,7 @@ impl Socket {
         match sent {
             Ok(Ok(sent)) => {
                 self.track(library, session, sent, context);
+                library.runtime.nudge();
                 Ok(())
             }
             // It can be tried again.

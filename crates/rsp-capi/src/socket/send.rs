@@ -48,6 +48,7 @@ impl Socket {
         }
         let sent = self.wait_for_room(library, fd, patience, &conversation, len, conversation.send(outgoing))?;
         self.track(library, conversation.number, sent?, context);
+        library.runtime.nudge();
         Ok(conversation.pe())
     }
 
