@@ -84,7 +84,7 @@ pub enum Event {
     },
     /// The peer has the message.
     Delivered(Token),
-    /// The association ended before the peer had it. All of them come before [`Event::Lost`], in the order they were sent.
+    /// The association ended before the peer had it, or its lifetime was over. Those of an end all come before [`Event::Lost`], in the order they were sent.
     Undelivered(Token),
     /// The transport does not carry this message, a stream it does not have for instance; the association goes on.
     NotSent(Token),
@@ -173,6 +173,9 @@ pub enum Request {
         ppid: u32,
         /// Need not keep its place.
         unordered: bool,
+        /// Given up if it could not be delivered for so long, then `Undelivered` comes back while the association goes on. Where the transport
+        /// cannot do so it is sent all the same.
+        lifetime: Option<std::time::Duration>,
         /// Comes back as `Delivered` or `Undelivered`.
         token: Token,
         /// The message.

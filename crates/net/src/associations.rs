@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use machine::association::{AssociationId, Event, Request};
 
-use crate::{Association, Options, Transports};
+use crate::{Association, Message, Options, SendError, Transports};
 
 /// Associations by the identifiers their machine gave them. Meant for a handful: every wake-up looks at each.
 #[derive(Debug)]
@@ -40,8 +40,15 @@ impl Associations {
         let association = &mut self.live[index].1;
         match request {
             Request::Connect { .. } => {}
-            Request::Send { stream, ppid, unordered, token, data } => {
-                if let Err(error) = association.send(stream, ppid, unordered, token, data) {
+            Request::Send { stream, ppid, unordered, lifetime, token, data } => {
+                let message = Message { stream, ppid, unordered, lifetime, token, data };
+                let limited = lifetime.map(|_| message.clone());
+                let mut result = association.send_message(message);
+                if let (Err(SendError::NotAvailable(_)), Some(message)) = (&result, limited) {
+                    // Its sender watches over the lifetime, too.
+                    result = association.send_message(Message { lifetime: None, ..message });
+                }
+                if let Err(error) = result {
                     self.ready.push_back((id, error.fate(token)));
                 }
             }

@@ -4,8 +4,9 @@
 use bytes::Bytes;
 use machine::association::{AssociationId, Event, Mapping, Peer};
 use net::{Associations, Clock, Transports};
+use rsp_core::PPID_ASAP;
 use rsp_core::config::SessionSettings;
-use rsp_core::{PPID_ASAP, session::PeInput, session::PeSession as Core};
+use rsp_core::session::{CookieSeal, PeInput, PeSession as Core};
 use rsp_wire::{PeId, asap};
 
 use machine::Machine;
@@ -25,6 +26,12 @@ pub(crate) enum Role {
     Nobody,
 }
 
+/// What a pool element's application decided for its sessions.
+pub(crate) struct Services {
+    pub(crate) acks: bool,
+    pub(crate) seal: Option<CookieSeal>,
+}
+
 /// The association's identifier in its session.
 pub(crate) const ACCEPTED: AssociationId = AssociationId(1);
 
@@ -34,9 +41,9 @@ pub(crate) async fn greet(
     settings: SessionSettings,
     options: net::Options,
     pe: PeId,
-    acks: bool,
     clock: Clock,
     transports: Transports,
+    services: Services,
 ) -> Role {
     let peer = match association.next().await {
         Event::Up(peer) => peer,
@@ -55,7 +62,10 @@ pub(crate) async fn greet(
     if peer.mapping == Mapping::PlainAsap {
         return Role::Nobody;
     }
-    let mut machine = Core::new(settings, pe, acks, ACCEPTED, &peer, clock.now());
+    let mut machine = Core::new(settings, pe, services.acks, ACCEPTED, &peer, clock.now());
+    if let Some(seal) = services.seal {
+        machine.seal_cookies(seal);
+    }
     match first {
         Ok(Event::Lost(_)) => return Role::Nobody,
         Ok(event) => machine.handle_input(PeInput::Association(event), clock.now()),

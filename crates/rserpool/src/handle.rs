@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use rsp_core::config::SessionSettings;
 use rsp_core::session::{Outcome as CoreOutcome, Receipt, SendId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -70,15 +71,17 @@ pub(crate) struct Handle<Own> {
 }
 
 impl<Own> Handle<Own> {
-    pub(crate) fn new(commands: Sender<Command<Own>>, window_size: usize) -> Arc<Self> {
-        let window_size = window_size.clamp(1, u32::MAX as usize);
+    pub(crate) fn new(commands: Sender<Command<Own>>, settings: &SessionSettings) -> Arc<Self> {
+        // A peer without fragments takes what the mapping carries: longer messages come back from the session.
+        let max_message = if settings.extensions { settings.max_message_size } else { 0 };
+        let window_size = settings.send_window.clamp(1, u32::MAX as usize);
         Arc::new(Handle {
             commands,
             window: Arc::new(Semaphore::new(window_size)),
             window_size,
             unfinished: Arc::default(),
             next_send: AtomicU64::new(1),
-            max_message: net::MAX_MESSAGE - 64,
+            max_message: max_message.max(net::MAX_MESSAGE - 64),
         })
     }
 

@@ -8,10 +8,11 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use machine::association::PathState;
-use rsp_core::session::{Outcome as CoreOutcome, Receipt};
+use rsp_core::session::{CookieRefused, Outcome as CoreOutcome, Receipt};
 use rsp_wire::PeId;
 use tokio::sync::oneshot;
 
@@ -31,12 +32,13 @@ pub struct Outgoing {
     pub(crate) ppid: u32,
     pub(crate) ack: bool,
     pub(crate) failover: Option<bool>,
+    pub(crate) lifetime: Option<Duration>,
 }
 
 impl Outgoing {
     /// A message on stream 0, ordered, PPID 0, without acknowledgement.
     pub fn new(data: impl Into<Bytes>) -> Self {
-        Outgoing { data: data.into(), stream: 0, unordered: false, ppid: 0, ack: false, failover: None }
+        Outgoing { data: data.into(), stream: 0, unordered: false, ppid: 0, ack: false, failover: None, lifetime: None }
     }
 
     /// Its outcome is to be the word of the peer's application, [`Outcome::Acknowledged`].
@@ -75,6 +77,13 @@ impl Outgoing {
         self
     }
 
+    /// It is neither sent nor sent again later than so long after now; it comes back as [`Outcome::Returned`] with
+    /// [`ReturnReason::Expired`] then. On SCTP the transport gives it up, too.
+    pub fn lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = Some(lifetime);
+        self
+    }
+
     pub(crate) fn into_core(self, answers: Option<Receipt>) -> rsp_core::session::Outgoing {
         rsp_core::session::Outgoing {
             data: self.data,
@@ -83,13 +92,14 @@ impl Outgoing {
             ppid: self.ppid,
             ack: self.ack,
             failover: self.failover,
+            lifetime: self.lifetime,
             answers,
         }
     }
 
     fn from_core(outgoing: rsp_core::session::Outgoing) -> Self {
-        let rsp_core::session::Outgoing { data, stream, unordered, ppid, ack, failover, .. } = outgoing;
-        Outgoing { data, stream, unordered, ppid, ack, failover }
+        let rsp_core::session::Outgoing { data, stream, unordered, ppid, ack, failover, lifetime, .. } = outgoing;
+        Outgoing { data, stream, unordered, ppid, ack, failover, lifetime }
     }
 }
 
@@ -120,7 +130,7 @@ impl From<&str> for Outgoing {
 impl From<Message> for Outgoing {
     fn from(message: Message) -> Self {
         let m = message.inner;
-        Outgoing { data: m.data, stream: m.stream, unordered: m.unordered, ppid: m.ppid, ack: false, failover: None }
+        Outgoing { stream: m.stream, unordered: m.unordered, ppid: m.ppid, ..Outgoing::new(m.data) }
     }
 }
 
@@ -354,6 +364,8 @@ pub enum Notice {
     Path(SocketAddr, PathState),
     /// The peer is a pool element too, or prefers somebody to go on if it fails. The newest card: however many come, one notice waits.
     BusinessCard(BusinessCard),
+    /// The pool user brought a cookie that does not verify, or was made for another session; it is not shown.
+    CookieRefused(CookieRefused),
     /// A message came back and nobody was waiting for its outcome.
     Returned(Outgoing, ReturnReason),
 }

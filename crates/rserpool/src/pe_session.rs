@@ -2,6 +2,7 @@
 //! The pool element's end of a session.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use machine::{Machine, Output};
 use net::{Associations, Clock};
 use rsp_core::endpoint::Freshness;
 use rsp_core::session::{
-    Outcome as CoreOutcome, PeEffect, PeEnd, PeInput, PeItem as CoreItem, PeSession as Core, SendId,
+    Outcome as CoreOutcome, PeEffect, PeEnd, PeInput, PeItem as CoreItem, PeSession as Core, SendId, SessionEvent,
 };
 use rsp_wire::session::ByeReason;
 use rsp_wire::{PoolHandle, asap};
@@ -109,11 +110,12 @@ impl PeSession {
     /// given later never overtakes it: set the cookie with the last id done, then reply.
     ///
     /// # Errors
-    /// [`Error::TooLong`] above 65,508 bytes, [`Error::Closed`] once the session is over.
+    /// [`Error::TooLong`] above 65,508 bytes, 65,448 where cookies are sealed; [`Error::Closed`] once the session is over.
     pub fn set_cookie(&self, cookie: impl Into<Bytes>) -> Result<()> {
         let cookie = cookie.into();
-        if cookie.len() > MAX_COOKIE {
-            return Err(Error::TooLong { len: cookie.len(), max: MAX_COOKIE });
+        let max = self.shared.max_cookie;
+        if cookie.len() > max {
+            return Err(Error::TooLong { len: cookie.len(), max });
         }
         self.handle.own(PeCommand::SetCookie(cookie))
     }
@@ -214,6 +216,7 @@ enum Inbound {
 struct Shared {
     peer: std::net::SocketAddr,
     transport: Transport,
+    max_cookie: usize,
     session_id: OnceLock<u64>,
     end: OnceLock<PeEnd>,
     card: CardSlot,
@@ -225,6 +228,7 @@ struct Shared {
 pub(crate) struct Sessions {
     state: Mutex<SessionsState>,
     changed: tokio::sync::Notify,
+    cookies_refused: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -335,6 +339,11 @@ impl Sessions {
         all.into_iter().map(|(_, member)| member.describe()).collect()
     }
 
+    /// Cookies that did not verify.
+    pub(crate) fn cookies_refused(&self) -> u64 {
+        self.cookies_refused.load(Ordering::Relaxed)
+    }
+
     /// Number of sessions.
     pub(crate) fn len(&self) -> usize {
         self.lock().all.len()
@@ -371,12 +380,13 @@ pub(crate) fn start(
     let shared = Arc::new(Shared {
         peer,
         transport,
+        max_cookie: machine.max_cookie(),
         session_id: OnceLock::new(),
         end: OnceLock::new(),
         card: CardSlot::default(),
         own_card: Mutex::new(card),
     });
-    let handle = Handle::new(commands, user.config().session.send_window);
+    let handle = Handle::new(commands, &user.config().session);
     let key = sessions.enter(&shared, &handle);
     let mut task = Task {
         machine,
@@ -493,6 +503,10 @@ impl Task {
                     self.sessions.named(self.key, session_id);
                 }
                 Output::Effect(PeEffect::Event(event)) => {
+                    if let SessionEvent::CookieRefused(why) = event {
+                        self.sessions.cookies_refused.fetch_add(1, Ordering::Relaxed);
+                        let _ = self.items.send(Inbound::Notice(Notice::CookieRefused(why)));
+                    }
                     crate::session::log(&event, &self.pool, self.machine.session_id().unwrap_or(0));
                 }
                 Output::Effect(PeEffect::Ended(end)) => {
@@ -529,6 +543,3 @@ impl Task {
         }
     }
 }
-
-/// Largest cookie, docs/session-wire.md §8.
-const MAX_COOKIE: usize = 65_508;

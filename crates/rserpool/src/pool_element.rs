@@ -16,8 +16,9 @@ use smallvec::SmallVec;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::control::{Element, Entered};
+use crate::cookie;
 use crate::endpoint_task::{Ask, EndpointHandle, Registration};
-use crate::greeter::{self, Role};
+use crate::greeter::{self, Role, Services};
 use crate::listeners;
 use crate::mailbox::{Receiver, mailbox};
 use crate::pe_session::{PeSession, Sessions};
@@ -25,6 +26,7 @@ use crate::pool_user::Mapping;
 use crate::pool_user::mapping_of;
 use crate::task::accepting_options;
 use crate::{BusinessCard, Error, PeHandle, Policy, PoolUser, Result, Transport};
+use rsp_core::session::CookieKey;
 
 /// What is to be decided before a server joins a pool.
 #[derive(Debug)]
@@ -43,6 +45,7 @@ pub struct PoolElementBuilder {
     card: Option<BusinessCard>,
     watchdog: Option<Duration>,
     linger: Option<Duration>,
+    cookie_keys: Vec<CookieKey>,
 }
 
 impl PoolElementBuilder {
@@ -132,6 +135,14 @@ impl PoolElementBuilder {
         self
     }
 
+    /// Seals the cookies that go to pool users, who can neither read a meaning into them that is not theirs nor make or change one: a cookie that does not
+    /// verify, was made for another session or is older than `cookie_lifetime` is never shown, but [`Notice::CookieRefused`](crate::Notice::CookieRefused).
+    /// All servers of a pool share the key. Given more than once, the first seals and all verify, so that keys can change.
+    pub fn cookie_key(mut self, key: CookieKey) -> Self {
+        self.cookie_keys.push(key);
+        self
+    }
+
     /// Listens and joins the pool. Dropped early it undoes what it began.
     ///
     /// # Errors
@@ -202,6 +213,7 @@ impl PoolElementBuilder {
                 settings: settings.clone(),
                 card: card.clone(),
                 watchdog: self.watchdog,
+                cookie_keys: self.cookie_keys.clone(),
                 sessions: Arc::clone(&pe.registered.sessions),
             };
             tokio::spawn(door.open(pe.stop.subscribe()));
@@ -262,6 +274,7 @@ impl PoolElement {
             card: None,
             watchdog: None,
             linger: None,
+            cookie_keys: Vec::new(),
         }
     }
 
@@ -383,6 +396,11 @@ impl PoolElement {
         let mut home = self.registered.home.clone();
         let now = home.wait_for(|now| *now != known).await.ok()?;
         *now
+    }
+
+    /// Cookies of pool users that did not verify, so far.
+    pub fn cookies_refused(&self) -> u64 {
+        self.registered.sessions.cookies_refused()
     }
 
     /// Sessions open now.
@@ -518,6 +536,7 @@ struct Door {
     pool: PoolHandle,
     pe: PeId,
     acks: bool,
+    cookie_keys: Vec<CookieKey>,
     transport: Transport,
     settings: SessionSettings,
     card: BusinessCard,
@@ -552,7 +571,8 @@ impl Door {
         let settings = &self.settings;
         let clock = self.user.clock();
         let transports = self.user.transports();
-        match greeter::greet(association, settings.clone(), self.options, self.pe, self.acks, clock, transports).await {
+        let services = Services { acks: self.acks, seal: cookie::seal(&self.cookie_keys, settings, clock) };
+        match greeter::greet(association, settings.clone(), self.options, self.pe, clock, transports, services).await {
             Role::Registrar { association, first } => self.user.endpoint().ask(Ask::Adopt { association, first }),
             Role::PoolUser { machine, associations, peer }
                 if self.serves && self.sessions.len() < settings.max_sessions =>

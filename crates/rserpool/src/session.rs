@@ -211,7 +211,7 @@ impl SessionBuilder {
             machine.handle_input(PuInput::SetBusinessCard(card), user.clock().now());
         }
         machine.handle_input(PuInput::Prefer(prefer), user.clock().now());
-        let handle = Handle::new(commands.clone(), config.session.send_window);
+        let handle = Handle::new(commands.clone(), &config.session);
         let session = Session {
             handle: Arc::clone(&handle),
             items: tokio::sync::Mutex::new(items),

@@ -75,6 +75,7 @@ pub(crate) fn session_options(settings: &SessionSettings) -> net::Options {
             dead_after: settings.dead_after(settings.heartbeat_interval),
         },
         // Twice the window and the cap: the session layer's own rules strike first.
-        max_untaken_bytes: 2 * (settings.receive_window as usize + settings.max_control_bytes),
+        max_untaken_bytes: 2 * (settings.receive_window as usize + settings.max_control_bytes)
+            + settings.max_message_size,
     }
 }

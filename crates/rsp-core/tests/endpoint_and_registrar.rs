@@ -116,7 +116,7 @@ impl World {
             let Some((host, id, request)) = self.next_request() else { return };
             match request {
                 Request::Connect { to, .. } => self.connect(host, id, to[0]),
-                Request::Send { stream, ppid, unordered, token, data } => {
+                Request::Send { stream, ppid, unordered, token, data, .. } => {
                     if let Some(&(other, other_id)) = self.ends.get(&(host, id)) {
                         self.sequence += 1;
                         let sequence = self.sequence;

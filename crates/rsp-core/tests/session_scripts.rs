@@ -36,6 +36,7 @@ struct Script {
     sequence: u64,
     sends: u64,
     received: Vec<Receipt>,
+    cookies: Vec<Bytes>,
 }
 
 enum End {
@@ -46,7 +47,15 @@ enum End {
 
 impl Script {
     fn new() -> Self {
-        Script { end: End::None, now: Time::ZERO, association: 0, sequence: 0, sends: 0, received: Vec::new() }
+        Script {
+            end: End::None,
+            now: Time::ZERO,
+            association: 0,
+            sequence: 0,
+            sends: 0,
+            received: Vec::new(),
+            cookies: Vec::new(),
+        }
     }
 
     fn pu(&mut self, input: PuInput) {
@@ -70,9 +79,13 @@ impl Script {
     }
 
     fn message(&mut self, ppid: u32, data: Bytes) {
+        self.message_on(0, false, ppid, data);
+    }
+
+    fn message_on(&mut self, stream: u16, unordered: bool, ppid: u32, data: Bytes) {
         let sequence = self.sequence;
         self.sequence += 1;
-        self.event(Event::Message { sequence, stream: 0, ppid, unordered: false, data });
+        self.event(Event::Message { sequence, stream, ppid, unordered, data });
     }
 
     fn control(&mut self, message: Asap) {
@@ -121,6 +134,11 @@ impl Script {
                 End::Pe(machine) => match machine.poll_output() {
                     Output::Wait(deadline) => return deadline,
                     Output::Effect(effect) => {
+                        if let PeEffect::Association(Request::Send { ppid: PPID_ASAP, data, .. }) = &effect
+                            && let Asap::Cookie(cookie) = Asap::decode(data).expect("what we send is right").message
+                        {
+                            self.cookies.push(Bytes::copy_from_slice(&cookie.cookie));
+                        }
                         if let PeEffect::Deliver(PeItem::Data(message)) = &effect {
                             self.received.push(message.receipt);
                         }
@@ -163,12 +181,19 @@ impl Runner for Script {
                 self.end = End::Pu(PuSession::new(settings, PuOptions { failover, hold_failover }, 0xabc));
                 self.pu(PuInput::Start);
             }
-            // pe [acks=BOOL] [on=TRANSPORT]
+            // pe [acks=BOOL] [on=TRANSPORT] [keys=SEED[+SEED..]] [interval=MS]: keys seal its cookies
             "pe" => {
                 let acks = args.key("acks")?.unwrap_or(true);
                 let peer = peer(args.key("on")?);
                 self.association = 1;
-                self.end = End::Pe(PeSession::new(settings, PeId(7), acks, AssociationId(1), &peer, self.now));
+                let keys: Option<String> = args.key("keys")?;
+                settings.cookie_interval = Duration::from_millis(args.key("interval")?.unwrap_or(0));
+                let lifetime = settings.cookie_lifetime;
+                let mut machine = PeSession::new(settings, PeId(7), acks, AssociationId(1), &peer, self.now);
+                if let Some(seal) = seal(keys.as_deref().unwrap_or(""), lifetime)? {
+                    machine.seal_cookies(seal);
+                }
+                self.end = End::Pe(machine);
             }
             // selected PE | selected none
             "selected" => {
@@ -214,6 +239,10 @@ impl Runner for Script {
                 let token = args.next()?.parse()?;
                 self.event(Event::Delivered(Token(token)));
             }
+            "undelivered" => {
+                let token = args.next()?.parse()?;
+                self.event(Event::Undelivered(Token(token)));
+            }
             "not-sent" => {
                 let token = args.next()?.parse()?;
                 self.event(Event::NotSent(Token(token)));
@@ -221,35 +250,37 @@ impl Runner for Script {
             // hello [answer=BOOL] [acks=BOOL] [count=N] [window=N] [heartbeat=MS] [session=N]
             "hello" => {
                 let acks = if args.key("acks")?.unwrap_or(true) { Features::ACKS } else { Features(0) };
+                let fragments = if args.key("fragments")?.unwrap_or(false) { Features::FRAGMENTS } else { Features(0) };
                 let hello = Hello {
                     version: 1,
                     answer: args.key("answer")?.unwrap_or(matches!(self.end, End::Pu(_))),
                     resumed: false,
-                    features: acks | Features::HEARTBEAT | Features::DRAIN,
+                    features: acks | fragments | Features::HEARTBEAT | Features::DRAIN,
                     session_id: args.key("session")?.unwrap_or(0xabc),
                     failover_count: args.key("count")?.unwrap_or(0),
                     heartbeat_ms: args.key("heartbeat")?.unwrap_or(200),
-                    largest_message: args.key("largest")?.unwrap_or(65_455),
+                    largest_message: args.key("largest")?.unwrap_or(if fragments.0 == 0 { 65_455 } else { 1 << 20 }),
                     receive_window: args.key("window")?.unwrap_or(262_144),
                     next: 1,
                 };
                 self.session(SessionParameter::Hello(hello));
             }
-            // data TEXT [id=N] [ack=BOOL] [resent=BOOL] [answers=N]: bare without id
+            // data TEXT [repeat=N] [id=N] [ack=BOOL] [resent=BOOL] [answers=N] [more=BOOL] [stream=N] [unordered=BOOL]: bare without id
             "data" => {
-                let text = args.next()?.to_owned();
+                let text = args.next()?.repeat(args.key("repeat")?.unwrap_or(1));
+                let (stream, unordered) = (args.key("stream")?.unwrap_or(0), args.key("unordered")?.unwrap_or(false));
                 match args.key("id")? {
-                    None => self.message(5, text.into()),
+                    None => self.message_on(stream, unordered, 5, text.into()),
                     Some(id) => {
                         let envelope = Envelope {
                             ack_wanted: args.key("ack")?.unwrap_or(false),
                             resent: args.key("resent")?.unwrap_or(false),
-                            more_follows: false,
+                            more_follows: args.key("more")?.unwrap_or(false),
                             acknowledges: args.key("answers")?,
                             id,
                             ppid: 5,
                         };
-                        self.message(ENVELOPE_PPID, envelope.encode(text.as_bytes()));
+                        self.message_on(stream, unordered, ENVELOPE_PPID, envelope.encode(text.as_bytes()));
                     }
                 }
             }
@@ -265,6 +296,15 @@ impl Runner for Script {
             "cookie-echo" => {
                 let cookie = args.next()?.to_owned().into();
                 self.control(Asap::CookieEcho(asap::CookieEcho { cookie, unknown: Vec::new() }));
+            }
+            // echo-of N: what the N-th cookie set was on the wire; [changed=BOOL]
+            "echo-of" => {
+                let index: usize = args.next()?.parse()?;
+                let mut cookie = self.cookies[index].to_vec();
+                if args.key("changed")?.unwrap_or(false) {
+                    cookie[28] ^= 1;
+                }
+                self.control(Asap::CookieEcho(asap::CookieEcho { cookie: cookie.into(), unknown: Vec::new() }));
             }
             "unrecognized" => {
                 let error =
@@ -286,7 +326,7 @@ impl Runner for Script {
                 };
                 self.session(SessionParameter::Bye(reason));
             }
-            // send TEXT [repeat=N] [ack=BOOL] [failover=BOOL] [answers=INDEX of a received message] [stream=N] [unordered=BOOL]
+            // send TEXT [repeat=N] [ack=BOOL] [failover=BOOL] [answers=INDEX of a received message] [stream=N] [unordered=BOOL] [lifetime=MS]
             "send" => {
                 let data = args.next()?.to_owned();
                 let repeat: usize = args.key("repeat")?.unwrap_or(1);
@@ -294,6 +334,7 @@ impl Runner for Script {
                 let outgoing = Outgoing {
                     ack: args.key("ack")?.unwrap_or(false),
                     failover: args.key("failover")?,
+                    lifetime: args.key("lifetime")?.map(Duration::from_millis),
                     answers: answers.map(|index| self.received[index]),
                     ppid: 5,
                     stream: args.key("stream")?.unwrap_or(0),
@@ -374,6 +415,13 @@ impl Runner for Script {
         self.effects(&mut out);
         Ok(out)
     }
+}
+
+/// Keys of these numbers, whose secrets are the numbers.
+fn seal(keys: &str, lifetime: Duration) -> Result<Option<CookieSeal>, Box<dyn Error>> {
+    let keys: Vec<u8> = keys.split('+').filter(|it| !it.is_empty()).map(str::parse).collect::<Result<_, _>>()?;
+    let keys: Vec<_> = keys.into_iter().map(|key| CookieKey::new(key.into(), [key; 32])).collect();
+    Ok(CookieSeal::new(&keys, Duration::from_secs(1_800_000_000), lifetime))
 }
 
 /// A peer on this transport.
@@ -483,14 +531,16 @@ fn show_request(id: u64, request: &Request) -> String {
                 other => format!("{} {other:?}", other.name()),
             }
         }
-        Request::Send { ppid: ENVELOPE_PPID, data, token, stream, unordered } => {
+        Request::Send { ppid: ENVELOPE_PPID, data, token, stream, unordered, lifetime } => {
             let (envelope, data) = Envelope::decode(data).expect("what we send is right");
-            let Envelope { ack_wanted, resent, acknowledges, id, .. } = envelope;
+            let Envelope { ack_wanted, resent, acknowledges, id, more_follows, .. } = envelope;
             format!(
-                "envelope {} id={id} ack={ack_wanted} resent={resent} answers={acknowledges:?} (token {}){}",
+                "envelope {} id={id} ack={ack_wanted} resent={resent} answers={acknowledges:?} (token {}){}{}{}",
                 text(&data),
                 token.0,
-                place(*stream, *unordered)
+                place(*stream, *unordered),
+                lifetime.map(|it| format!(" lifetime {it:?}")).unwrap_or_default(),
+                if more_follows { " more follows" } else { "" }
             )
         }
         Request::Send { data, token, stream, unordered, .. } => {

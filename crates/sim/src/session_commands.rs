@@ -91,6 +91,7 @@ impl World {
         let settings = SessionSettings {
             extensions: source.below(8) != 0,
             receive_window: [1, 1000, 256 << 10][source.below(3)],
+            max_message_size: [0, 1000, 200_000][source.below(3)],
             ..SessionSettings::of(profile)
         };
         let choice = source.byte();
@@ -169,6 +170,7 @@ impl World {
             ppid: [0, 0, 5, PPID_ASAP, ENVELOPE_PPID][source.below(20).saturating_sub(15)],
             ack: source.below(2) == 0,
             failover: [None, Some(true), Some(false)][source.below(3)],
+            lifetime: [None, None, Some(0), Some(50), Some(100_000)][source.below(5)].map(Duration::from_millis),
             answers: self.receipts.last().copied().filter(|_| source.below(3) == 0),
         };
         self.sends.insert(id);
@@ -246,8 +248,8 @@ impl World {
     fn data(&mut self, source: &mut Source<'_>) {
         let data = vec![2; [1, 1, 10, 10, 600, 600, 1000, 65_000][source.below(8)]];
         let id = [self.peer_next, self.peer_next, self.peer_next, 0, u64::MAX][source.below(20).saturating_sub(15)];
-        self.peer_next += 1;
         if source.below(3) == 0 {
+            self.peer_next += 1;
             return self.received(5, data.into());
         }
         let acknowledges = if source.below(2) == 0 { self.seen.pop_front() } else { None };
@@ -255,11 +257,13 @@ impl World {
         let envelope = Envelope {
             ack_wanted: flag & 1 == 1,
             resent: flag & 2 == 2,
-            more_follows: flag & 0xfc == 0xfc,
+            more_follows: flag & 0x0c == 0x0c,
             acknowledges,
             id,
             ppid: 5,
         };
+        // A fragment keeps its number.
+        self.peer_next += u64::from(!envelope.more_follows);
         self.received(ENVELOPE_PPID, envelope.encode(&data));
     }
 
@@ -293,8 +297,10 @@ impl World {
             version: 1,
             answer: matches!(self.end, End::Pu(_)) == right,
             resumed: false,
-            features: [Features::ACKS | Features::HEARTBEAT | Features::DRAIN, Features(u32::from(source.byte()))]
-                [source.below(2)],
+            features: [
+                Features::ACKS | Features::HEARTBEAT | Features::DRAIN | Features::FRAGMENTS,
+                Features(u32::from(source.byte())),
+            ][source.below(2)],
             session_id: if source.below(16) == 0 { 1 } else { SESSION },
             failover_count: source.below(2) as u32,
             heartbeat_ms: [0, 200, 1000, u32::MAX][source.below(4)],

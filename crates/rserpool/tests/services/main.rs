@@ -5,9 +5,11 @@
 mod basic_mode;
 mod cache;
 mod cards;
+mod cookies;
 mod data_channel;
 mod failover;
 mod features;
+mod large_messages;
 mod registration;
 mod sends;
 mod stage;

@@ -393,6 +393,10 @@ pub struct SessionSettings {
     pub receive_window: u32,
     /// Application bytes in flight and waiting for an acknowledgement before `send` waits.
     pub send_window: usize,
+    /// The latest cookie goes to the PU again after so long; 0 = only when it is set.
+    pub cookie_interval: Duration,
+    /// A sealed cookie older than this is refused; 0 = never. It is sealed anew at each `cookie_interval`.
+    pub cookie_lifetime: Duration,
     /// Time a drained PE serves on.
     pub drain_timeout: Duration,
     /// How long `close` waits for outcomes.
@@ -403,6 +407,8 @@ pub struct SessionSettings {
     pub retry_interval_max: Duration,
     /// Bytes of control messages a peer may have waiting, in either direction.
     pub max_control_bytes: usize,
+    /// Largest message taken, in bytes of application data, and sent to whoever takes as much. What the mapping cannot carry in one piece goes in fragments, over SCTP up to 3 MiB.
+    pub max_message_size: usize,
     /// Sessions a pool element serves at once.
     pub max_sessions: usize,
     /// Pool elements of a business card that count; what a peer names beyond that is ignored.
@@ -425,11 +431,14 @@ impl SessionSettings {
             give_up: profile.ms(60_000, 120_000, 60_000, 10_000),
             receive_window: 256 << 10,
             send_window: 1 << 20,
+            cookie_interval: profile.ms(30_000, 60_000, 60_000, 10_000),
+            cookie_lifetime: Duration::from_secs(3_600),
             drain_timeout: profile.ms(10_000, 30_000, 10_000, 2_000),
             linger: profile.ms(5_000, 30_000, 5_000, 2_000),
             retry_interval: profile.ms(200, 1_000, 500, 50),
             retry_interval_max: profile.ms(2_000, 10_000, 5_000, 500),
             max_control_bytes: 1 << 20,
+            max_message_size: 1 << 20,
             max_sessions: 10_000,
             business_card_elements: 128,
             idle_session: profile.ms(60_000, 120_000, 60_000, 10_000),

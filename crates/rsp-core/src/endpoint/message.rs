@@ -111,7 +111,7 @@ impl Endpoint {
     fn send_encoded(&mut self, id: AssociationId, data: Bytes, answer_length: u64) -> Token {
         let token = Token(answer_length << LENGTH_SHIFT | self.next_token);
         self.next_token += 1;
-        self.request(id, Request::Send { stream: 0, ppid: PPID_ASAP, unordered: false, token, data });
+        self.request(id, Request::Send { stream: 0, ppid: PPID_ASAP, unordered: false, lifetime: None, token, data });
         token
     }
 

@@ -116,7 +116,10 @@ impl Registrar {
         let message = Message::Error(rsp_wire::asap::Error { error, unknown: Vec::new() });
         if let Some(data) = self.encode(&message) {
             let token = Sent { length: data.len(), what: What::Answer }.token();
-            self.request(id, Request::Send { stream: 0, ppid: PPID_ASAP, unordered: false, token, data });
+            self.request(
+                id,
+                Request::Send { stream: 0, ppid: PPID_ASAP, unordered: false, lifetime: None, token, data },
+            );
         }
         self.request(id, Request::Close);
     }
@@ -326,7 +329,7 @@ impl Registrar {
         }
         self.metrics.messages_sent += 1;
         let token = sent.token();
-        self.request(id, Request::Send { stream: 0, ppid, unordered: false, token, data });
+        self.request(id, Request::Send { stream: 0, ppid, unordered: false, lifetime: None, token, data });
     }
 
     /// A message as bytes, if it has a form on the wire.

@@ -8,6 +8,8 @@ pub(super) struct Credit {
     pub(super) is_told: bool,
     /// By us.
     pub(super) sent: u64,
+    /// What the transport gave up of that, and the peer will probably not take.
+    given_up: u64,
     /// By the peer's application, as it says.
     peer_taken: u64,
     /// By our application.
@@ -20,7 +22,18 @@ impl Credit {
     /// What the peer has not taken.
     pub(super) fn untaken(&self) -> u64 {
         // A peer may have taken, in advance, what the transport then refused.
-        self.sent.saturating_sub(self.peer_taken)
+        (self.sent - self.given_up).saturating_sub(self.peer_taken)
+    }
+
+    /// The transport refused so much, which the peer never takes.
+    pub(super) fn refused(&mut self, bytes: u64) {
+        self.sent -= bytes;
+        self.given_up = self.given_up.min(self.sent);
+    }
+
+    /// The transport gave up so much, which the peer may have all the same.
+    pub(super) fn given_up(&mut self, bytes: u64) {
+        self.given_up = (self.given_up + bytes).min(self.sent);
     }
 
     /// TAKEN came in.
@@ -29,6 +42,8 @@ impl Credit {
             return Err("it took more than it was sent".into());
         }
         self.peer_taken = self.peer_taken.max(bytes);
+        // It had what was given up.
+        self.given_up = self.given_up.min(self.sent.saturating_sub(self.peer_taken));
         Ok(())
     }
 
@@ -74,6 +89,18 @@ mod tests {
     fn where_the_mapping_tells_nothing_is_said() {
         let mut credit = Credit { taken: 1 << 20, ..Credit::default() };
         assert_eq!(credit.tell(true, 1_000, 65_455), None);
+    }
+
+    #[test]
+    fn what_the_transport_gave_up_fills_no_window_unless_the_peer_had_it_after_all() {
+        let mut credit = Credit { sent: 300, ..Credit::default() };
+        credit.given_up(100);
+        assert_eq!(credit.untaken(), 200);
+        credit.peer_took(200).unwrap();
+        assert_eq!(credit.untaken(), 0);
+        credit.peer_took(300).expect("it had it");
+        credit.sent += 50;
+        assert_eq!(credit.untaken(), 50);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use rsp_wire::PeId;
 
-use super::Cause;
+use super::{Cause, CookieRefused};
 use crate::association::PathState;
 
 /// A fact about a session.
@@ -61,6 +61,8 @@ pub enum SessionEvent {
     StrayAcknowledgement(u64),
     /// The peer broke the session layer's rules; the association was ended.
     ProtocolError(String),
+    /// The PU brought a cookie that does not verify; the application does not see it.
+    CookieRefused(CookieRefused),
     /// An ASAP message that has no place in a session; ignored.
     Ignored(&'static str),
 }

@@ -52,7 +52,7 @@ impl PuSession {
                 journey.tried.push(target.pe);
                 journey.attempts += 1;
                 // What went out before HELLO was decided (first association only) may have arrived.
-                self.rewind(true);
+                self.rewind(true, now);
                 self.select(journey);
             }
             State::Holding(_, target) | State::Open(_, target) => self.depart(target, cause, true, now),
@@ -102,14 +102,14 @@ impl PuSession {
         if !self.options.failover && cause != Cause::Application && cause != Cause::Drain {
             return self.end(Err(SessionError::Failed(cause)), ByeReason::Closed);
         }
-        self.rewind(false);
+        self.rewind(false, now);
         self.timers.set(Timer::GiveUp, now + self.settings.give_up);
         let pause = self.settings.retry_interval;
         self.select(Journey { left: Some((from.pe, cause)), tried: SmallVec::new(), attempts: 0, pause });
     }
 
     /// Everything without an outcome waits for the next PE, or comes back if it must not go there. What never went out has no PE yet where none was reached.
-    fn rewind(&mut self, keep_unsent: bool) {
+    fn rewind(&mut self, keep_unsent: bool, now: Time) {
         let default = self.options.failover;
         let refused = self.outbox.rewind(|pending| {
             (keep_unsent && !pending.transmitted && !pending.resend) || pending.outgoing.failover.unwrap_or(default)
@@ -117,6 +117,7 @@ impl PuSession {
         for Pending { send, outgoing, .. } in refused {
             self.outcome(send, Outcome::Returned(outgoing, ReturnReason::NoFailover));
         }
+        self.expire(now);
     }
 
     fn select(&mut self, journey: Journey) {

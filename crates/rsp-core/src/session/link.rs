@@ -2,8 +2,10 @@
 //! The session layer on one association: HELLO, numbering, envelopes, acknowledgements, credit (`docs/session-wire.md`).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
+use machine::Time;
 use smallvec::{SmallVec, smallvec};
 
 use rsp_wire::asap;
@@ -11,6 +13,7 @@ use rsp_wire::parameter::ErrorCause;
 use rsp_wire::session::{ENVELOPE_PPID, Envelope, Features, Hello, SessionParameter};
 
 use super::credit::Credit;
+use super::fragments::{self, Fragments, Whole};
 use super::outbox::Pending;
 use super::{Message, Outgoing, Receipt};
 use crate::PPID_ASAP;
@@ -66,13 +69,20 @@ pub(super) struct Link {
     bare: u64,
     untaken: BTreeMap<u64, usize>,
     untaken_bytes: usize,
+    fragments: Fragments,
+    /// Of messages that came in fragments, by their last: the others.
+    taken_with: BTreeMap<u64, Vec<u64>>,
+    /// Fragments the peer does not have yet, of messages that went in several.
+    parts: BTreeMap<u64, usize>,
+    /// What the transport did not deliver, of what has a lifetime.
+    given_up: Vec<Token>,
     acks: SmallVec<[u64; 2]>,
     /// Streams are independent of each other, so that a message may overtake an earlier one.
     pub(super) has_streams: bool,
     /// Our answer to HELLO, while the peer may not have it.
     unheard_hello: Option<u64>,
-    /// A cookie went out on this association.
-    cookie_set: bool,
+    /// The last cookie that went out on this association.
+    cookie: Option<u64>,
     /// The transport does not notice a peer process that hangs: the session layer's heartbeat does.
     pub(super) needs_heartbeat: bool,
 }
@@ -99,10 +109,14 @@ impl Link {
             bare: 0,
             untaken: BTreeMap::new(),
             untaken_bytes: 0,
+            fragments: Fragments::default(),
+            taken_with: BTreeMap::new(),
+            parts: BTreeMap::new(),
+            given_up: Vec::new(),
             acks: SmallVec::new(),
             has_streams: false,
             unheard_hello: None,
-            cookie_set: false,
+            cookie: None,
             needs_heartbeat: false,
         }
     }
@@ -128,7 +142,7 @@ impl Link {
             session_id,
             failover_count,
             heartbeat_ms: u32::try_from(self.settings.heartbeat_interval.as_millis()).unwrap_or(u32::MAX),
-            largest_message: u32::try_from(self.largest()).unwrap_or(u32::MAX),
+            largest_message: u32::try_from(self.takes()).unwrap_or(u32::MAX),
             receive_window: self.settings.receive_window,
             next: self.expects,
         };
@@ -158,12 +172,31 @@ impl Link {
             && self.features.contains(feature)
     }
 
-    /// Whether a message of this length can ever go to this peer.
+    /// The longest message that can ever go to this peer.
     pub(super) fn largest(&self) -> usize {
-        let mine = self.max_message.saturating_sub(HEADROOM);
+        let carried = self.carried();
         match &self.greeting {
-            Greeting::Spoken(hello) => mine.min(hello.largest_message as usize),
-            _ => mine,
+            Greeting::Spoken(hello) if self.has(Features::FRAGMENTS) && carried > 0 => {
+                let most = if self.has_streams { MOST_FRAGMENTS_OVER_SCTP } else { usize::MAX };
+                most.min(hello.largest_message as usize)
+            }
+            Greeting::Spoken(hello) => carried.min(hello.largest_message as usize),
+            // What is longer than one message carries waits until it is known whether the peer takes fragments.
+            Greeting::Undecided if self.features.contains(Features::FRAGMENTS) => usize::MAX,
+            _ => carried,
+        }
+    }
+
+    /// User data in one message of the mapping.
+    fn carried(&self) -> usize {
+        self.max_message.saturating_sub(HEADROOM)
+    }
+
+    /// The longest message this end takes.
+    fn takes(&self) -> usize {
+        match self.features.contains(Features::FRAGMENTS) {
+            true => self.settings.max_message_size,
+            false => self.carried(),
         }
     }
 
@@ -184,6 +217,7 @@ impl Link {
                 stream: 0,
                 ppid: PPID_ASAP,
                 unordered: false,
+                lifetime: None,
                 token: Token(token),
                 data,
             });
@@ -192,63 +226,104 @@ impl Link {
 
     /// A cookie for the peer, which nothing said later overtakes.
     pub(super) fn set_cookie(&mut self, cookie: Bytes) {
-        self.cookie_set = true;
         self.control(&asap::Message::Cookie(asap::Cookie { cookie, unknown: Vec::new() }));
+        let token = CONTROL | (self.next_control - 1);
+        self.cookie = Some(token);
+        // It was not the peer who asked for it.
+        if let Some(bytes) = self.control.get_mut(&token) {
+            self.control_bytes -= std::mem::take(bytes);
+        }
+    }
+
+    /// The peer has not taken the last cookie.
+    pub(super) fn cookie_waits(&self) -> bool {
+        self.cookie.is_some_and(|token| self.control.contains_key(&token))
     }
 
     /// Sends `pending` with this id if the peer's state and window allow it, and answers whether it did.
-    pub(super) fn transmit(&mut self, id: u64, pending: &mut Pending, first_association: bool) -> bool {
+    pub(super) fn transmit(&mut self, id: u64, pending: &mut Pending, first_association: bool, now: Time) -> bool {
         let outgoing = &pending.outgoing;
-        let credit = credit(outgoing.data.len());
+        let carried = self.carried();
+        let in_fragments = outgoing.data.len() > carried;
+        let credit = match in_fragments {
+            true => fragments::split(&outgoing.data, carried).map(|(piece, _)| credit(piece.len())).sum(),
+            false => credit(outgoing.data.len()),
+        };
         let in_flight = self.in_flight();
-        if in_flight > 0 && in_flight + credit > self.peer_window() {
+        let window = self.peer_window();
+        // The quarter is what the peer may keep to itself of what it took.
+        if in_flight > window / 4 && in_flight + credit > window {
             return false;
         }
         let awaits_ack = outgoing.ack && self.has(Features::ACKS);
         let acknowledges = outgoing.answers.filter(|r| r.association == self.association).map(|r| r.id);
-        let numbered = outgoing.ack || pending.resend || acknowledges.is_some() || self.peer_expects != id;
-        let envelope = match &self.greeting {
+        let numbered =
+            in_fragments || outgoing.ack || pending.resend || acknowledges.is_some() || self.peer_expects != id;
+        let enveloped = match &self.greeting {
             Greeting::Plain => false,
             // Where one message may overtake another each says its number.
             Greeting::Spoken(_) if self.has_streams => true,
-            Greeting::Spoken(_) => awaits_ack || pending.resend || acknowledges.is_some() || self.peer_expects != id,
+            Greeting::Spoken(_) => {
+                in_fragments || awaits_ack || pending.resend || acknowledges.is_some() || self.peer_expects != id
+            }
             Greeting::Undecided if numbered || !first_association => return false,
             Greeting::Undecided => false,
         };
-        let (ppid, data) = if envelope {
-            let envelope = Envelope {
-                ack_wanted: awaits_ack,
-                resent: pending.resend,
-                more_follows: false,
-                acknowledges,
-                id,
-                ppid: outgoing.ppid,
-            };
-            (ENVELOPE_PPID, envelope.encode(&outgoing.data))
-        } else {
-            (outgoing.ppid, outgoing.data.clone())
-        };
         let (stream, unordered) = match self.keeps_its_place(acknowledges) {
             true => (0, false),
-            false => (outgoing.stream, outgoing.unordered),
+            // Fragments follow one another in order.
+            false => (outgoing.stream, outgoing.unordered && !in_fragments),
         };
-        let token = self.next_token;
-        self.next_token += 1;
-        self.requests.push(Request::Send { stream, ppid, unordered, token: Token(token), data });
-        self.sent.insert(token, (id, credit));
-        self.undelivered += credit;
-        self.credit.sent += credit as u64;
+        let ppid = outgoing.ppid;
+        let envelope =
+            Envelope { ack_wanted: awaits_ack, resent: pending.resend, more_follows: false, acknowledges, id, ppid };
+        // One fragment given up would leave the others without an end, and a bare message that is lost is missing in the count.
+        let is_limited = self.has_streams && !in_fragments && self.greeting != Greeting::Undecided;
+        let lifetime = pending.expires.filter(|_| is_limited).map(|at| at.since(now));
+        if in_fragments {
+            let mut parts = 0;
+            for (piece, more_follows) in fragments::split(&outgoing.data, carried) {
+                parts += 1;
+                let data = Envelope { more_follows, ..envelope }.encode(&piece);
+                self.send(id, (stream, unordered), ENVELOPE_PPID, lifetime, data, piece.len());
+            }
+            self.parts.insert(id, parts);
+        } else if enveloped {
+            let data = envelope.encode(&outgoing.data);
+            self.send(id, (stream, unordered), ENVELOPE_PPID, lifetime, data, outgoing.data.len());
+        } else {
+            self.send(id, (stream, unordered), ppid, lifetime, outgoing.data.clone(), outgoing.data.len());
+        }
         self.peer_expects = self.peer_expects.max(id.saturating_add(1));
         pending.transmitted = true;
         pending.awaits_ack = awaits_ack;
         true
     }
 
+    /// Hands a message with so many bytes of user data to the transport.
+    fn send(
+        &mut self,
+        id: u64,
+        (stream, unordered): (u16, bool),
+        ppid: u32,
+        lifetime: Option<Duration>,
+        data: Bytes,
+        len: usize,
+    ) {
+        let credit = credit(len);
+        let token = self.next_token;
+        self.next_token += 1;
+        self.requests.push(Request::Send { stream, ppid, unordered, lifetime, token: Token(token), data });
+        self.sent.insert(token, (id, credit));
+        self.undelivered += credit;
+        self.credit.sent += credit as u64;
+    }
+
     /// Until HELLO is known to both everything is ordered on stream 0, so that neither it nor a cookie is overtaken; so is, later, an
     /// acknowledgement behind a cookie.
     fn keeps_its_place(&self, acknowledges: Option<u64>) -> bool {
         self.greeting == Greeting::Undecided
-            || self.has_streams && (self.unheard_hello.is_some() || acknowledges.is_some() && self.cookie_set)
+            || self.has_streams && (self.unheard_hello.is_some() || acknowledges.is_some() && self.cookie.is_some())
     }
 
     /// Application bytes the peer has not taken, as far as we know.
@@ -270,16 +345,46 @@ impl Link {
         }
         let (id, credit) = self.sent.remove(&token.0)?;
         self.undelivered -= credit;
+        if let Some(parts) = self.parts.get_mut(&id) {
+            *parts -= 1;
+            if *parts > 0 {
+                return None;
+            }
+            self.parts.remove(&id);
+        }
         Some(id)
     }
 
     /// The transport refused a message and goes on: its id, if it was the application's.
     pub(super) fn refused(&mut self, token: Token) -> Option<u64> {
         let before = self.undelivered;
+        // What is refused of a message in fragments is refused of the whole.
+        if let Some((id, _)) = self.sent.get(&token.0) {
+            self.parts.remove(id);
+        }
         let id = self.delivered(token);
         // The peer never takes it.
-        self.credit.sent -= (before - self.undelivered) as u64;
+        self.credit.refused((before - self.undelivered) as u64);
         id
+    }
+
+    /// The application's message with this token.
+    pub(super) fn sent_as(&self, token: Token) -> Option<u64> {
+        self.sent.get(&token.0).map(|(id, _)| *id)
+    }
+
+    /// The transport gave up a message with a lifetime, or is about to say that it is lost altogether.
+    pub(super) fn undelivered(&mut self, token: Token) {
+        self.given_up.push(token);
+    }
+
+    /// It is not lost: which messages it gave up. The peer may have them all the same.
+    pub(super) fn take_given_up(&mut self) -> Vec<u64> {
+        let tokens = std::mem::take(&mut self.given_up);
+        let before = self.undelivered;
+        let ids = tokens.into_iter().filter_map(|token| self.delivered(token)).collect();
+        self.credit.given_up((before - self.undelivered) as u64);
+        ids
     }
 
     /// TAKEN: the peer's application has taken so much since the association began.
@@ -301,10 +406,12 @@ impl Link {
                 self.receive_control(&data)
             }
             ENVELOPE_PPID if matches!(self.greeting, Greeting::Spoken(_)) => match Envelope::decode(&data) {
-                Ok((envelope, _)) if envelope.more_follows => Received::Broken("fragments were not offered".into()),
                 Ok((envelope, data)) => self.receive_data(sequence, envelope, stream, unordered, data),
                 Err(error) => Received::Broken(error.to_string()),
             },
+            _ if !unordered && self.fragments.is_open(stream) => {
+                Received::Broken("a message was broken off by one without an envelope".into())
+            }
             _ => {
                 self.bare += 1;
                 let bare = Envelope {
@@ -336,13 +443,18 @@ impl Link {
         if knows_windows
             && self.untaken_bytes > 0
             && self.untaken_bytes + credit
-                > (self.settings.receive_window as usize).max(WINDOW_BEFORE_HELLO) + self.max_message
+                > (self.settings.receive_window as usize).max(WINDOW_BEFORE_HELLO) + self.max_message.max(self.takes())
         {
             return Received::Broken("more data than the receive window".into());
         }
         self.untaken.insert(sequence, credit);
         self.untaken_bytes += credit;
         self.expects = self.expects.max(envelope.id.saturating_add(1));
+        let (envelope, data) = match self.whole(sequence, stream, unordered, envelope, data) {
+            Ok(Some(whole)) => whole,
+            Ok(None) => return Received::Nothing,
+            Err(what) => return Received::Broken(what),
+        };
         let message = Message {
             data,
             id: envelope.id,
@@ -354,6 +466,36 @@ impl Link {
             receipt: Receipt { association: self.association, sequence, id: envelope.id },
         };
         Received::Data(message, envelope.acknowledges)
+    }
+
+    /// The message that is complete now, if any.
+    fn whole(
+        &mut self,
+        sequence: u64,
+        stream: u16,
+        unordered: bool,
+        envelope: Envelope,
+        data: Bytes,
+    ) -> Result<Option<(Envelope, Bytes)>, String> {
+        if unordered {
+            return match envelope.more_follows {
+                true => Err("an unordered fragment".into()),
+                false => Ok(Some((envelope, data))),
+            };
+        }
+        if !envelope.more_follows && !self.fragments.is_open(stream) {
+            return Ok(Some((envelope, data)));
+        }
+        if !self.has(Features::FRAGMENTS) {
+            return Err("fragments were not offered".into());
+        }
+        let Some(Whole { envelope, data, sequences }) =
+            self.fragments.receive(sequence, stream, envelope, data, self.takes())?
+        else {
+            return Ok(None);
+        };
+        self.taken_with.insert(sequence, sequences);
+        Ok(Some((envelope, data)))
     }
 
     fn receive_control(&mut self, data: &Bytes) -> Received {
@@ -386,10 +528,12 @@ impl Link {
         if receipt.association != self.association {
             return;
         }
-        if let Some(credit) = self.untaken.remove(&receipt.sequence) {
-            self.untaken_bytes -= credit;
-            self.credit.taken += credit as u64;
-            self.requests.push(Request::Taken { sequence: receipt.sequence });
+        for sequence in self.taken_with.remove(&receipt.sequence).into_iter().flatten().chain([receipt.sequence]) {
+            if let Some(credit) = self.untaken.remove(&sequence) {
+                self.untaken_bytes -= credit;
+                self.credit.taken += credit as u64;
+                self.requests.push(Request::Taken { sequence });
+            }
         }
     }
 
@@ -448,5 +592,7 @@ const CONTROL: u64 = 1 << 63;
 const WINDOW_BEFORE_HELLO: usize = 65_536;
 /// Kept free in a message for the envelope and what may be added to it, docs/session-wire.md §8.
 const HEADROOM: usize = 64;
+/// What an SCTP transport queues, with room for what else there is.
+const MOST_FRAGMENTS_OVER_SCTP: usize = 3 << 20;
 /// Message ids in one ACK.
 const MAX_ACKS: usize = 1_000;

@@ -5,10 +5,12 @@
 //! as one association. Both speak over a `link`, the session layer on one association.
 
 mod card;
+mod cookie;
 mod credit;
 mod drain;
 mod event;
 mod failover;
+mod fragments;
 mod from_peer;
 mod link;
 mod outbox;
@@ -16,6 +18,7 @@ mod pe_session;
 mod pu_session;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -26,6 +29,7 @@ use rsp_wire::parameter::{self, PoolElement, TransportUse, UserTransport};
 use crate::association::{AssociationId, Protocol};
 use crate::offer::Offer;
 
+pub use cookie::{CookieKey, CookieKeyError, CookieRefused, CookieSeal, MAX_COOKIE, MAX_SEALED_COOKIE};
 pub use event::SessionEvent;
 pub use pe_session::{PeEffect, PeEnd, PeInput, PeItem, PeSession};
 pub use pu_session::{FromEndpoint, PuEffect, PuInput, PuItem, PuOptions, PuSession, ToEndpoint};
@@ -49,13 +53,24 @@ pub struct Outgoing {
     pub ack: bool,
     /// Send it again after a failover; `None` = what the session was opened with.
     pub failover: Option<bool>,
+    /// Not sent, nor sent again, once this time has passed since the application sent it; then it comes back.
+    pub lifetime: Option<Duration>,
     /// It answers that message and acknowledges it in the same breath.
     pub answers: Option<Receipt>,
 }
 
 impl From<Bytes> for Outgoing {
     fn from(data: Bytes) -> Self {
-        Outgoing { data, stream: 0, unordered: false, ppid: 0, ack: false, failover: None, answers: None }
+        Outgoing {
+            data,
+            stream: 0,
+            unordered: false,
+            ppid: 0,
+            ack: false,
+            failover: None,
+            lifetime: None,
+            answers: None,
+        }
     }
 }
 
@@ -108,6 +123,9 @@ pub enum ReturnReason {
     /// The session ended first.
     #[error("the session ended first")]
     SessionEnded,
+    /// Its lifetime was over before it was sent, or sent again.
+    #[error("its lifetime was over")]
+    Expired,
     /// It is larger than the peer takes.
     #[error("it is larger than the {0} bytes the peer takes")]
     TooLong(usize),

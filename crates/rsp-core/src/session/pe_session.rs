@@ -11,6 +11,7 @@ use rsp_wire::asap;
 use rsp_wire::session::{ByeReason, Features, Hello, SessionParameter};
 
 use super::card::kept;
+use super::cookie::{CookieRefused, CookieSeal, MAX_COOKIE, MAX_SEALED_COOKIE, Opened};
 use super::link::{Greeting, Link, Received, sendable};
 use super::outbox::{Outbox, Pending};
 use super::{Message, Outcome, Outgoing, Receipt, ReturnReason, SendId, SessionEvent};
@@ -106,10 +107,18 @@ pub struct PeSession {
     /// Drawn by the PU; `None` until HELLO.
     session_id: Option<u64>,
     outbox: Outbox,
+    /// The PU brought a cookie.
     cookie_came: bool,
     own_card: Option<asap::BusinessCard>,
     /// How long messages may wait for an application that does not come back.
     application: Option<Duration>,
+    /// It verified; whether it was made for this session is known with HELLO.
+    opened: Option<Opened>,
+    seal: Option<CookieSeal>,
+    /// The latest that the application set.
+    cookie: Option<Bytes>,
+    /// It is to be sent as soon as it is known which session it is for.
+    cookie_pending: bool,
     /// The PU has been asked to leave.
     draining: bool,
     closing: bool,
@@ -135,6 +144,12 @@ enum Timer {
     Watchdog,
     /// `drain_timeout`: we leave.
     Drain,
+    /// `cookie_interval`: the latest cookie goes out again.
+    Cookie,
+    /// The transport gave up messages and goes on.
+    GivenUp,
+    /// The lifetime of a message that waits is over.
+    Lifetime,
     /// `linger`: outcomes are no longer waited for.
     Linger,
     /// The application has not come back to messages that wait.
@@ -151,7 +166,8 @@ impl PeSession {
         peer: &Peer,
         now: Time,
     ) -> Self {
-        let features = if acks { Features::ACKS } else { Features::default() } | Features::HEARTBEAT | Features::DRAIN;
+        let offered = Features::HEARTBEAT | Features::DRAIN | Features::FRAGMENTS;
+        let features = if acks { offered | Features::ACKS } else { offered };
         let mut link = Link::new(association, &settings, features);
         link.up(peer);
         let mut timers = Timers::new();
@@ -166,6 +182,10 @@ impl PeSession {
             cookie_came: false,
             own_card: None,
             application: None,
+            opened: None,
+            seal: None,
+            cookie: None,
+            cookie_pending: false,
             draining: false,
             closing: false,
             watchdog: None,
@@ -179,6 +199,16 @@ impl PeSession {
         self.application = Some(time);
     }
 
+    /// Seals the cookies the application sets, and shows it only those that verify. To be called before the first input.
+    pub fn seal_cookies(&mut self, seal: CookieSeal) {
+        self.seal = Some(seal);
+    }
+
+    /// The longest cookie the application may set.
+    pub fn max_cookie(&self) -> usize {
+        if self.seal.is_some() { MAX_SEALED_COOKIE } else { MAX_COOKIE }
+    }
+
     /// The PU's identifier of this session, once it said HELLO.
     pub fn session_id(&self) -> Option<u64> {
         self.session_id
@@ -186,7 +216,16 @@ impl PeSession {
 
     fn association_event(&mut self, event: Event, now: Time) {
         match event {
-            Event::Up(_) | Event::Undelivered(_) => {}
+            Event::Up(_) => {}
+            Event::Undelivered(token) => {
+                if let Some(id) = self.link.sent_as(token)
+                    && self.outbox.get(id).is_some_and(|pending| pending.expires.is_some())
+                {
+                    self.link.undelivered(token);
+                    // After the end of the association, if it has ended.
+                    self.timers.set(Timer::GivenUp, now);
+                }
+            }
             Event::NotSent(token) => {
                 if let Some(pending) = self.link.refused(token).and_then(|id| self.outbox.retire(id)) {
                     let returned = Outcome::Returned(pending.outgoing, ReturnReason::NotSendable);
@@ -231,7 +270,11 @@ impl PeSession {
             }
             asap::Message::CookieEcho(echo) => {
                 self.cookie_came = true;
-                self.effects.push(PeEffect::Deliver(PeItem::Cookie(Bytes::copy_from_slice(&echo.cookie))));
+                match self.seal.as_ref().map(|seal| seal.open(&echo.cookie, now)) {
+                    None => self.cookie_indication(Bytes::copy_from_slice(&echo.cookie)),
+                    Some(Ok(opened)) => self.opened = Some(opened),
+                    Some(Err(why)) => self.event(SessionEvent::CookieRefused(why)),
+                }
             }
             asap::Message::BusinessCard(card) => {
                 let card = kept(card, self.settings.business_card_elements);
@@ -239,6 +282,51 @@ impl PeSession {
             }
             _ => self.event(SessionEvent::Ignored("an ASAP message that has no place in a session")),
         }
+    }
+
+    fn cookie_indication(&mut self, cookie: Bytes) {
+        self.effects.push(PeEffect::Deliver(PeItem::Cookie(cookie)));
+    }
+
+    /// It is known which session this is, if any: whether the cookie was made for it.
+    fn show_cookie(&mut self) {
+        match self.opened.take() {
+            None => {}
+            Some(opened) if opened.session_id == self.session_id.unwrap_or(PLAIN) => {
+                self.cookie_indication(opened.data)
+            }
+            Some(_) => self.event(SessionEvent::CookieRefused(CookieRefused::OtherSession)),
+        }
+    }
+
+    fn set_cookie(&mut self, cookie: Bytes, now: Time) {
+        self.cookie = Some(cookie);
+        match self.seal.is_some() && self.state == State::Undecided {
+            true => self.cookie_pending = true,
+            false => self.send_cookie(now),
+        }
+    }
+
+    fn send_cookie(&mut self, now: Time) {
+        self.cookie_pending = false;
+        let Some(cookie) = &self.cookie else { return };
+        let cookie = match &self.seal {
+            Some(seal) => seal.seal(cookie, self.session_id.unwrap_or(PLAIN), now),
+            None => cookie.clone(),
+        };
+        self.link.set_cookie(cookie);
+        if !self.settings.cookie_interval.is_zero() {
+            self.timers.set(Timer::Cookie, now + self.settings.cookie_interval);
+        }
+    }
+
+    /// Seed 004 §4.5.1: "sent periodically over the control channel, when present".
+    fn cookie_due(&mut self, now: Time) {
+        if self.link.cookie_waits() {
+            // A PU that does not take it is not sent more of them.
+            return self.timers.set(Timer::Cookie, now + self.settings.cookie_interval);
+        }
+        self.send_cookie(now);
     }
 
     fn session_parameter(&mut self, parameter: SessionParameter, now: Time) {
@@ -284,6 +372,8 @@ impl PeSession {
             self.watchdog = Some(watchdog);
         }
         self.effects.push(PeEffect::Greeted { session_id, failover_count });
+        // One sealed for a plain PU is of no use to it any more.
+        self.cookie_pending |= self.seal.is_some() && self.cookie.is_some();
         self.open(now);
     }
 
@@ -313,6 +403,10 @@ impl PeSession {
             }
             self.event(SessionEvent::Established { pe: self.pe, plain: self.link.greeting == Greeting::Plain });
             self.send_card();
+            self.show_cookie();
+        }
+        if self.cookie_pending {
+            self.send_cookie(now);
         }
         self.ask_to_leave(now);
     }
@@ -380,7 +474,7 @@ impl PeSession {
         true
     }
 
-    fn send(&mut self, send: SendId, outgoing: Outgoing) {
+    fn send(&mut self, send: SendId, outgoing: Outgoing, now: Time) {
         if self.state == State::Ended || self.closing {
             let returned = Outcome::Returned(outgoing, ReturnReason::SessionEnded);
             return self.effects.push(PeEffect::Outcome(send, returned));
@@ -389,7 +483,7 @@ impl PeSession {
             let returned = Outcome::Returned(outgoing, ReturnReason::NotSendable);
             return self.effects.push(PeEffect::Outcome(send, returned));
         }
-        self.outbox.push(send, outgoing, None);
+        self.outbox.push(send, outgoing, None, now);
     }
 
     /// DRAIN goes out once, as soon as the PU is known to understand it.
@@ -433,7 +527,8 @@ impl PeSession {
         self.effects.push(PeEffect::Ended(end));
     }
 
-    fn pump(&mut self) {
+    fn pump(&mut self, now: Time) {
+        self.expire(now);
         if self.state != State::Open {
             return;
         }
@@ -442,7 +537,7 @@ impl PeSession {
                 let largest = self.link.largest();
                 let Some(Pending { send, outgoing, .. }) = self.outbox.take_front() else { break };
                 self.effects.push(PeEffect::Outcome(send, Outcome::Returned(outgoing, ReturnReason::TooLong(largest))));
-            } else if self.link.transmit(id, pending, true) {
+            } else if self.link.transmit(id, pending, true, now) {
                 self.outbox.advance();
             } else {
                 break;
@@ -450,6 +545,17 @@ impl PeSession {
         }
         if self.closing && self.outbox.is_empty() {
             self.bye(ByeReason::Closed, PeEnd::Closed);
+        }
+    }
+
+    /// What has waited longer than its lifetime comes back.
+    fn expire(&mut self, now: Time) {
+        while let Some(Pending { send, outgoing, .. }) = self.outbox.expire(now) {
+            self.effects.push(PeEffect::Outcome(send, Outcome::Returned(outgoing, ReturnReason::Expired)));
+        }
+        match self.outbox.next_expiry() {
+            Some(at) => self.timers.set(Timer::Lifetime, at),
+            None => drop(self.timers.stop(Timer::Lifetime)),
         }
     }
 
@@ -473,10 +579,10 @@ impl Machine for PeSession {
             return;
         }
         match input {
-            PeInput::Send(send, outgoing) => self.send(send, outgoing),
+            PeInput::Send(send, outgoing) => self.send(send, outgoing, now),
             PeInput::Taken(receipt) => self.taken(receipt, now),
             PeInput::Acknowledge(receipt) => self.link.acknowledge(receipt),
-            PeInput::SetCookie(cookie) => self.link.set_cookie(cookie),
+            PeInput::SetCookie(cookie) => self.set_cookie(cookie, now),
             PeInput::SetBusinessCard(card) => {
                 self.own_card = Some(card);
                 if self.state == State::Open {
@@ -498,7 +604,7 @@ impl Machine for PeSession {
             PeInput::Abandon(reason) => self.bye(reason, PeEnd::Closed),
             PeInput::Association(event) => self.association_event(event, now),
         }
-        self.pump();
+        self.pump(now);
         self.flush();
     }
 
@@ -512,11 +618,19 @@ impl Machine for PeSession {
                 }
                 Timer::Watchdog => self.watchdog_due(now),
                 Timer::HelloWait => self.open(now),
+                Timer::Cookie => self.cookie_due(now),
                 Timer::Drain => self.bye(ByeReason::Drained, PeEnd::Closed),
+                Timer::GivenUp => {
+                    for id in self.link.take_given_up() {
+                        self.outbox.given_up(id);
+                    }
+                }
+                // Seen to when it is looked what may be sent.
+                Timer::Lifetime => {}
                 Timer::Linger => self.bye(ByeReason::Closed, PeEnd::Closed),
             }
         }
-        self.pump();
+        self.pump(now);
         self.flush();
     }
 
@@ -527,3 +641,6 @@ impl Machine for PeSession {
         }
     }
 }
+
+/// The session of a PU that names none, in sealed cookies.
+const PLAIN: u64 = 0;

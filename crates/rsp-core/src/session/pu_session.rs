@@ -206,6 +206,10 @@ pub(super) enum Timer {
     Hold,
     /// The PE's drain time is over.
     Drain,
+    /// The transport gave up messages and goes on.
+    GivenUp,
+    /// The lifetime of a message that waits is over.
+    Lifetime,
     /// `linger`: outcomes are no longer waited for.
     Linger,
 }
@@ -282,7 +286,7 @@ impl PuSession {
         self.session_id
     }
 
-    fn send(&mut self, send: SendId, outgoing: Outgoing, callback: Option<u32>) {
+    fn send(&mut self, send: SendId, outgoing: Outgoing, callback: Option<u32>, now: Time) {
         if matches!(self.state, State::Ended) || self.closing {
             return self.outcome(send, Outcome::Returned(outgoing, ReturnReason::SessionEnded));
         }
@@ -292,7 +296,7 @@ impl PuSession {
         // What the failover callback sends goes ahead of every resend.
         let first = (self.is_held() && callback == Some(self.failovers)).then_some(self.callback_sends);
         self.callback_sends += usize::from(first.is_some());
-        self.outbox.push(send, outgoing, first);
+        self.outbox.push(send, outgoing, first, now);
     }
 
     fn association_event(&mut self, id: AssociationId, event: association::Event, now: Time) {
@@ -325,7 +329,15 @@ impl PuSession {
                     self.retire(id, Outcome::Delivered);
                 }
             }
-            association::Event::Undelivered(_) => {}
+            association::Event::Undelivered(token) => {
+                if let Some(id) = self.link().and_then(|link| link.sent_as(token))
+                    && self.outbox.get(id).is_some_and(|pending| pending.expires.is_some())
+                {
+                    self.link().expect("it sent it").undelivered(token);
+                    // After the end of the association, if it has ended.
+                    self.timers.set(Timer::GivenUp, now);
+                }
+            }
             association::Event::NotSent(token) => {
                 if let Some(Pending { send, outgoing, .. }) =
                     self.link().and_then(|link| link.refused(token)).and_then(|id| self.outbox.retire(id))
@@ -400,6 +412,7 @@ impl PuSession {
 
     /// Sends what may be sent, and moves or closes when what was waited for is done.
     fn pump(&mut self, now: Time) {
+        self.expire(now);
         if self.closing && self.outbox.is_empty() && !matches!(self.state, State::New) {
             return self.end(Ok(()), ByeReason::Closed);
         }
@@ -419,7 +432,7 @@ impl PuSession {
         {
             if pending.outgoing.data.len() > link.largest() {
                 too_long.extend(self.outbox.take_front());
-            } else if link.transmit(id, pending, first_association) {
+            } else if link.transmit(id, pending, first_association, now) {
                 self.outbox.advance();
             } else {
                 break;
@@ -430,6 +443,17 @@ impl PuSession {
         self.callback_sends = self.callback_sends.saturating_sub(sent);
         for Pending { send, outgoing, .. } in too_long {
             self.outcome(send, Outcome::Returned(outgoing, ReturnReason::TooLong(largest)));
+        }
+    }
+
+    /// What has waited longer than its lifetime comes back.
+    pub(super) fn expire(&mut self, now: Time) {
+        while let Some(Pending { send, outgoing, .. }) = self.outbox.expire(now) {
+            self.outcome(send, Outcome::Returned(outgoing, ReturnReason::Expired));
+        }
+        match self.outbox.next_expiry() {
+            Some(at) => self.timers.set(Timer::Lifetime, at),
+            None => drop(self.timers.stop(Timer::Lifetime)),
         }
     }
 
@@ -518,7 +542,7 @@ impl PuSession {
 
     pub(super) fn connect(&mut self, journey: Journey, target: Target) {
         self.next_association += 2;
-        let features = Features::ACKS | Features::HEARTBEAT | Features::DRAIN;
+        let features = Features::ACKS | Features::HEARTBEAT | Features::DRAIN | Features::FRAGMENTS;
         self.draining = false;
         self.watchdog = None;
         self.timers.stop(Timer::Watchdog);
@@ -564,8 +588,8 @@ impl Machine for PuSession {
     fn handle_input(&mut self, input: PuInput, now: Time) {
         match input {
             PuInput::Start => self.start(),
-            PuInput::Send(send, outgoing) => self.send(send, outgoing, None),
-            PuInput::CallbackSend(number, send, outgoing) => self.send(send, outgoing, Some(number)),
+            PuInput::Send(send, outgoing) => self.send(send, outgoing, None, now),
+            PuInput::CallbackSend(number, send, outgoing) => self.send(send, outgoing, Some(number), now),
             PuInput::Taken(receipt) => {
                 if let Some(link) = self.link() {
                     link.taken(receipt);
@@ -614,6 +638,13 @@ impl Machine for PuSession {
                 Timer::GiveUp => self.give_up(),
                 Timer::Hold => self.failover_done(),
                 Timer::Drain => self.leave(Cause::Drain, now),
+                Timer::GivenUp => {
+                    for id in self.link().map(Link::take_given_up).unwrap_or_default() {
+                        self.outbox.given_up(id);
+                    }
+                }
+                // Seen to when it is looked what may be sent.
+                Timer::Lifetime => {}
                 Timer::Linger => self.end(Ok(()), ByeReason::Closed),
             }
         }

@@ -39,7 +39,7 @@ impl Link {
         match request {
             // It is there already.
             Request::Connect { .. } => {}
-            Request::Send { stream, ppid, unordered, token, data } => {
+            Request::Send { stream, ppid, unordered, token, data, .. } => {
                 if let Err(error) = association.send(stream, ppid, unordered, token, data) {
                     tracing::debug!(peer = %association.peer_addr(), %error, "cannot send");
                     return Some(error.fate(token));

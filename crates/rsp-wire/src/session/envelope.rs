@@ -35,7 +35,7 @@ pub struct Envelope {
     pub ack_wanted: bool,
     /// Flag 2: sent before on another association; the application may have seen it.
     pub resent: bool,
-    /// Flag 4: the message goes on in the next envelope (part 4; reserved).
+    /// Flag 4: the message goes on in the next envelope with its id.
     pub more_follows: bool,
     /// Flag 8: this message is the answer to that one and acknowledges it.
     pub acknowledges: Option<u64>,

@@ -123,7 +123,7 @@ impl Features {
     pub const HEARTBEAT: Features = Features(2);
     /// Understands DRAIN.
     pub const DRAIN: Features = Features(4);
-    /// Takes messages in fragments (part 4; reserved).
+    /// Takes messages in fragments.
     pub const FRAGMENTS: Features = Features(8);
 
     /// Whether all of `other` are among these.

@@ -95,7 +95,7 @@ impl Sockets {
         let Some(socket) = self.live.get_mut(&key) else { return };
         match request {
             Request::Connect { .. } => {}
-            Request::Send { stream, ppid, unordered, token, data } => {
+            Request::Send { stream, ppid, unordered, token, data, .. } => {
                 if socket.connection.send(stream, ppid, unordered, token, data).is_err() {
                     self.failed.push_back((key, Event::Undelivered(token)));
                 }

@@ -150,7 +150,8 @@ pub(super) fn session_config(settings: &SessionSettings) -> Config {
             interval: settings.heartbeat_interval,
             dead_after: settings.dead_after(settings.heartbeat_interval),
         },
-        max_untaken_bytes: 2 * (settings.receive_window as usize + settings.max_control_bytes),
+        max_untaken_bytes: 2 * (settings.receive_window as usize + settings.max_control_bytes)
+            + settings.max_message_size,
         ..Config::default()
     }
 }

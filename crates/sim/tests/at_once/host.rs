@@ -100,7 +100,7 @@ impl Host {
             while let Output::Effect(effect) = self.registrar.poll_output() {
                 match effect {
                     Effect::Association(ID, Request::Taken { sequence }) => self.connection.taken(sequence),
-                    Effect::Association(ID, Request::Send { stream, ppid, unordered, token, data }) => {
+                    Effect::Association(ID, Request::Send { stream, ppid, unordered, token, data, .. }) => {
                         self.connection.send(stream, ppid, unordered, token, data).expect("it is up");
                     }
                     _ => {}
