@@ -290,11 +290,11 @@ impl Runner for Script {
                 self.message(ppid, data.into());
             }
             "cookie" => {
-                let cookie = args.next()?.to_owned().into();
+                let cookie = args.next()?.repeat(args.key("repeat")?.unwrap_or(1)).into();
                 self.control(Asap::Cookie(asap::Cookie { cookie, unknown: Vec::new() }));
             }
             "cookie-echo" => {
-                let cookie = args.next()?.to_owned().into();
+                let cookie = args.next()?.repeat(args.key("repeat")?.unwrap_or(1)).into();
                 self.control(Asap::CookieEcho(asap::CookieEcho { cookie, unknown: Vec::new() }));
             }
             // echo-of N: what the N-th cookie set was on the wire; [changed=BOOL]
@@ -315,7 +315,21 @@ impl Runner for Script {
                 let ids = std::iter::from_fn(|| args.0.next_pos()).map(str::parse).collect::<Result<_, _>>()?;
                 self.session(SessionParameter::Ack(ids));
             }
-            "heartbeat" => self.session(SessionParameter::Heartbeat(99)),
+            // heartbeat [repeat=N]: what is answered to more than one is not shown
+            "heartbeat" => {
+                let repeat = args.key("repeat")?.unwrap_or(1);
+                for number in 0..repeat {
+                    self.session(SessionParameter::Heartbeat(99));
+                    if repeat > 1 {
+                        let mut answers = String::new();
+                        self.effects(&mut answers);
+                        if !answers.contains("HeartbeatAck") {
+                            writeln!(out, "after {number}:\n{answers}")?;
+                            break;
+                        }
+                    }
+                }
+            }
             "heartbeat-ack" => self.session(SessionParameter::HeartbeatAck(0)),
             "drain-asked" => self.session(SessionParameter::Drain { milliseconds: 2000 }),
             "bye" => {
@@ -483,7 +497,7 @@ fn show_pe(effect: &PeEffect) -> String {
     match effect {
         PeEffect::Association(request) => show_request(1, request),
         PeEffect::Deliver(PeItem::Data(message)) => show_message(message),
-        PeEffect::Deliver(PeItem::Cookie(cookie)) => format!("deliver: cookie {:?}", String::from_utf8_lossy(cookie)),
+        PeEffect::Deliver(PeItem::Cookie(cookie)) => format!("deliver: cookie {}", text(cookie)),
         PeEffect::Deliver(PeItem::BusinessCard(card)) => show_card(card),
         PeEffect::Outcome(send, outcome) => show_outcome(*send, outcome),
         PeEffect::Greeted { session_id, failover_count } => {
