@@ -170,12 +170,13 @@ impl Endpoint {
 
     fn note_attempt(&mut self, key: RegistrarKey, reason: Option<LostReason>) {
         let (Some(hunt), Some(registrar)) = (&mut self.hunt, self.registrars.by_key(key)) else { return };
-        let address = registrar.address.first();
-        if let Some(attempt) = hunt.tried.iter_mut().find(|attempt| attempt.address == address) {
+        let (address, protocol) = (registrar.address.first(), Some(registrar.address.protocol));
+        let is_same = |attempt: &&mut Attempt| attempt.address == address && attempt.protocol == protocol;
+        if let Some(attempt) = hunt.tried.iter_mut().find(is_same) {
             // That it was refused before says more than that it has not answered now.
             attempt.reason = reason.or(attempt.reason.take());
         } else if hunt.tried.len() < MAX_ATTEMPTS_SHOWN {
-            hunt.tried.push(Attempt { address, reason });
+            hunt.tried.push(Attempt { address, protocol, reason });
         }
     }
 
@@ -187,13 +188,14 @@ impl Endpoint {
     /// For an error: whom we have tried in vain.
     pub(super) fn attempts(&self) -> Vec<Attempt> {
         let mut attempts: Vec<Attempt> =
-            self.home.iter().map(|link| Attempt { address: link.home.address, reason: None }).collect();
+            self.home.iter().map(|link| Attempt { address: link.home.address, protocol: None, reason: None }).collect();
         if let Some(hunt) = &self.hunt {
             attempts.extend(hunt.tried.iter().cloned());
             let waiting = hunt.connecting.values().filter_map(|key| self.registrars.by_key(*key));
-            for address in waiting.map(|registrar| registrar.address.first()) {
-                if attempts.len() < MAX_ATTEMPTS_SHOWN && attempts.iter().all(|attempt| attempt.address != address) {
-                    attempts.push(Attempt { address, reason: None });
+            for (address, protocol) in waiting.map(|it| (it.address.first(), Some(it.address.protocol))) {
+                let is_new = |it: &Attempt| it.address != address || it.protocol.is_some_and(|it| Some(it) != protocol);
+                if attempts.len() < MAX_ATTEMPTS_SHOWN && attempts.iter().all(is_new) {
+                    attempts.push(Attempt { address, protocol, reason: None });
                 }
             }
         }

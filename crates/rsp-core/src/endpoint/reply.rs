@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::Event;
 use super::command::{RegistrationId, RequestId};
-use crate::association::{self, AssociationId, LostReason};
+use crate::association::{self, AssociationId, LostReason, Protocol};
 use crate::offer::Offer;
 
 /// What an [`Endpoint`](super::Endpoint) wants done.
@@ -221,6 +221,8 @@ pub enum ResolveError {
 pub struct Attempt {
     /// Where.
     pub address: SocketAddr,
+    /// Over what; `None` = over the association with the home registrar.
+    pub protocol: Option<Protocol>,
     /// What went wrong; `None` = nothing came back.
     pub reason: Option<LostReason>,
 }
@@ -245,9 +247,15 @@ impl fmt::Display for Tried<'_> {
         }
         for (i, attempt) in self.0.iter().enumerate() {
             f.write_str(if i == 0 { " (tried " } else { ", " })?;
+            write!(f, "{}", attempt.address)?;
+            match attempt.protocol {
+                Some(Protocol::Sctp) => f.write_str(" over SCTP: ")?,
+                Some(Protocol::Tcp) => f.write_str(" over TCP: ")?,
+                None => f.write_str(": ")?,
+            }
             match &attempt.reason {
-                Some(reason) => write!(f, "{}: {reason}", attempt.address)?,
-                None => write!(f, "{}: no answer", attempt.address)?,
+                Some(reason) => write!(f, "{reason}")?,
+                None => f.write_str("no answer")?,
             }
         }
         f.write_str(")")
