@@ -32,10 +32,17 @@ impl FromStr for PoolUrl {
             }
             return Ok(PoolUrl { pool: handle(text, text)?, registrars: Vec::new(), transport: None });
         };
-        let (rest, transport) = match rest.rsplit_once("?transport=") {
-            Some((rest, name)) => (rest, Some(name.parse().map_err(Error::Config)?)),
-            None => (rest, None),
-        };
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let mut transport = None;
+        for part in query.split('&').filter(|part| !part.is_empty()) {
+            match part.split_once('=') {
+                Some(("transport", name)) => transport = Some(name.parse().map_err(Error::Config)?),
+                _ => {
+                    let advice = "transport=NAME is all there is; in a handle write %3F for ?";
+                    return Err(Error::Config(format!("\"{text}\": what is \"{part}\"? {advice}")));
+                }
+            }
+        }
         let (registrars, pool) = match rest.rsplit_once('/') {
             Some((registrars, pool)) => (registrars, pool),
             None => ("", rest),
@@ -84,6 +91,8 @@ mod tests {
         assert_eq!(url("pool://r/echo?transport=sctp-udp").transport, Some(Transport::SctpUdp));
         assert_eq!(url("pool://echo?transport=tcp").pool, PoolHandle::from("echo"));
         assert_eq!(url("pool://echo").transport, None);
+        assert_eq!(url("pool://why%3F?transport=tcp").pool, PoolHandle::from("why?"));
+        assert_eq!(url("why?").pool, PoolHandle::from("why?"));
     }
 
     #[test]
@@ -91,6 +100,13 @@ mod tests {
         assert!("pool://".parse::<PoolUrl>().unwrap_err().to_string().contains("pool://HANDLE"));
         assert!("http://r1/echo".parse::<PoolUrl>().unwrap_err().to_string().contains("pool:// is the only"));
         assert!("pool://echo?transport=x".parse::<PoolUrl>().unwrap_err().to_string().contains("sctp-udp"));
+        assert!(
+            "pool://echo?transprot=tcp"
+                .parse::<PoolUrl>()
+                .unwrap_err()
+                .to_string()
+                .contains("what is \"transprot=tcp\"")
+        );
         assert!("a%2".parse::<PoolUrl>().unwrap_err().to_string().contains("two hexadecimal digits"));
     }
 }
