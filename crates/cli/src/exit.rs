@@ -34,7 +34,8 @@ impl Exit {
             let code = error.downcast_ref::<rserpool::Error>()?.exit_code();
             Exit::ALL.into_iter().find(|exit| *exit as u8 == code)
         };
-        error.downcast_ref().copied().or_else(of_library).unwrap_or(Exit::Failed)
+        let of_system = || error.is::<net::NoTransport>().then_some(Exit::Usage);
+        error.downcast_ref().copied().or_else(of_library).or_else(of_system).unwrap_or(Exit::Failed)
     }
 }
 

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("rsp-registrar: {error:#}");
-                let is_mistake = error.downcast_ref::<daemon::config::ConfigError>().is_some();
+                let is_mistake = error.is::<daemon::config::ConfigError>() || error.is::<net::NoTransport>();
                 if is_mistake { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
             }
         },

@@ -116,7 +116,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let events = Events { output: args.output, to_stderr: false };
     let mut term = signal(SignalKind::terminate())?;
     let pe = tokio::select! {
-        pe = builder.register() => Arc::new(pe?),
+        pe = builder.register() => Arc::new(pe.map_err(usage)?),
         // Registering undoes itself.
         _ = term.recv() => bail!("terminated before it had joined the pool"),
     };
@@ -152,6 +152,14 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     following.abort();
     events.left();
     Ok(())
+}
+
+/// That this process has no such mapping is a mistake of the command line.
+fn usage(error: rserpool::Error) -> anyhow::Error {
+    match error {
+        rserpool::Error::NotAvailable { .. } => anyhow!(error).context(Exit::Usage),
+        error => error.into(),
+    }
 }
 
 /// Says when another registrar has become its home.

@@ -19,6 +19,9 @@ pub(crate) struct Args {
     pool: PoolUrl,
     #[command(flatten)]
     access: Access,
+    /// How many elements to ask for: a number, 0 for as many as the registrar thinks right, or all (the handle resolution option)
+    #[arg(long, value_name = "N", value_parser = items, default_value = "all", conflicts_with = "wait")]
+    items: Items,
     /// Wait until the pool has at least so many elements
     #[arg(long, value_name = "N")]
     wait: Option<usize>,
@@ -34,7 +37,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let user = args.access.user(&args.pool).await?;
     let what = format!("asking for pool \"{}\"", args.pool.pool);
     let pool = match args.wait {
-        None => within(args.timeout, &what, &user, user.resolve_fresh(args.pool.pool.clone(), Items::All)).await?,
+        None => within(args.timeout, &what, &user, user.resolve_fresh(args.pool.pool.clone(), args.items)).await?,
         Some(wanted) => {
             let what = format!("waiting for {wanted} elements in pool \"{}\"", args.pool.pool);
             within(args.timeout, &what, &user, wait_for(&user, &args.pool, wanted)).await?
@@ -70,6 +73,14 @@ async fn wait_for(user: &PoolUser, url: &PoolUrl, wanted: usize) -> rserpool::Re
         {
             return Ok(pool);
         }
+    }
+}
+
+fn items(text: &str) -> Result<Items, String> {
+    match text {
+        "all" | "0xffffffff" | "4294967295" => Ok(Items::All),
+        "0" => Ok(Items::Default),
+        number => number.parse().map(Items::AtMost).map_err(|_| "a number, or all, is expected".to_owned()),
     }
 }
 

@@ -11,8 +11,10 @@ use crate::cluster;
 
 /// Run a registrar in the foreground
 ///
-/// The same as rsp-registrar, which is beside rsp or in PATH, with all its flags: `rsp registrar run -- --help` lists them.
+/// The same as rsp-registrar, which is beside rsp or in PATH, with all its flags: `rsp registrar run --help` lists them.
+/// `rsp registrar run --print-config` prints every setting with its value and what it means.
 #[derive(clap::Args)]
+#[command(disable_help_flag = true)]
 pub(crate) struct Args {
     /// What rsp-registrar is given, e.g. --profile fast --peer 192.0.2.2
     #[arg(value_name = "FLAGS", trailing_var_arg = true, allow_hyphen_values = true)]

@@ -83,6 +83,8 @@ fn words_that_are_none() {
     fails(pe(&["--listen", "7000", "--", "echo"]), 2, &["7000", "ADDRESS:PORT"]);
     fails(pe(&["--profile", "slow", "--", "echo"]), 2, &["slow", "standard, rfc, rsplib or fast"]);
     fails(rsp(&["pool", "show", "p", "--timeout", "5"]), 2, &["a duration such as 250ms"]);
+    fails(rsp(&["connect", "pool://echo?transprot=tcp"]), 2, &["transprot", "transport=NAME"]);
+    fails(rsp(&["pool", "show", "p", "--items", "some"]), 2, &["some", "or all"]);
     fails(rsp(&["connect", "pool://"]), 2, &["names no pool", "pool://HANDLE"]);
     fails(rsp(&["pool", "ls", "--admin", "localhost"]), 2, &["localhost", "http://127.0.0.1:8650"]);
     fails(rsp(&["pools"]), 2, &["pools"]);

@@ -29,6 +29,17 @@ fn show_lists_the_elements_with_their_weights() {
 }
 
 #[test]
+fn show_asks_for_as_many_elements_as_are_wanted() {
+    let registrar = registrar();
+    let _pes: Vec<Pe> = (0..5).map(|_| Pe::start(&registrar, "many", &["--", "discard"])).collect();
+    // 0 leaves it to the registrar, whose default_items is 3.
+    for (items, shown) in [("1", 1), ("2", 2), ("all", 5), ("0xffffffff", 5), ("9", 5), ("0", 3)] {
+        let end = run(rsp_at(&registrar, &["pool", "show", "many", "--items", items, "-o", "jsonl"]));
+        assert_eq!((end.code, end.lines.len()), (Some(0), shown), "{items}: {}", end.errors);
+    }
+}
+
+#[test]
 fn show_waits_for_as_many_elements_as_are_wanted() {
     let registrar = registrar();
     let waiting = Process::spawn(rsp_at(&registrar, &["pool", "show", "late", "--wait", "2", "-o", "jsonl"]));

@@ -28,6 +28,15 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 #[test]
+fn registrar_run_shows_the_help_of_the_registrar_and_every_setting() {
+    let registrar = registrar();
+    let help = run(rsp_at(&registrar, &["registrar", "run", "--help"]));
+    assert!(help.code == Some(0) && help.lines.iter().any(|line| line.contains("--print-config")), "{help:?}");
+    let settings = run(rsp_at(&registrar, &["registrar", "run", "--print-config"]));
+    assert!(settings.lines.iter().any(|line| line.contains("default_items")), "{settings:?}");
+}
+
+#[test]
 fn ls_lists_a_registrar_and_its_peers() {
     let first = registrar();
     let alone = registrars(&first);

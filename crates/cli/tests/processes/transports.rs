@@ -3,7 +3,7 @@
 
 use sim::process::{Process, Registrar};
 
-use crate::support::{Pe, event, json, registrar, rsp_at, run};
+use crate::support::{Pe, event, hasty, json, registrar, rsp_at, run};
 
 /// Sends a line and answers what `rsp connect` says of it.
 fn connect(registrar: &Registrar, pool: &str, transport: &str) -> Process {
@@ -65,4 +65,33 @@ fn a_registrar_that_speaks_tcp_alone_is_found_without_a_word() {
     let _pe = Pe::start(&registrar, "echo", &["--", "echo"]);
     let shown = run(rsp_at(&registrar, &["pool", "show", "-o", "jsonl", "echo"]));
     assert!(json(shown.lines.first().expect("a line")).is_object());
+}
+
+#[test]
+fn a_transport_that_is_not_there_is_a_mistake_of_the_command_line_everywhere() {
+    let registrar = registrar();
+    let contradiction = ["pe", "run", "--pool", "echo", "--mapping", "sctp", "--transport", "tcp", "--", "echo"];
+    assert_eq!(run(rsp_at(&registrar, &contradiction)).code, Some(2));
+    if std::path::Path::new("/proc/sys/net/sctp").exists() {
+        return;
+    }
+    for args in [
+        &["pool", "show", "echo"][..],
+        &["connect", "echo"],
+        &["dev"],
+        &["registrar", "run"],
+        &["bench", "resolve", "--duration", "10ms"],
+    ] {
+        let mut args = args.to_vec();
+        args.extend(["--transport", "sctp"]);
+        let end = run(rsp_at(&registrar, &args));
+        assert!(end.code == Some(2) && end.errors.contains("modprobe sctp"), "{args:?}: {end:?}");
+    }
+}
+
+#[test]
+fn a_refusal_names_the_transport() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let end = run(hasty(&["pool", "show", "echo", "--transport", "tcp", "--registrar", &nobody]));
+    assert!(end.errors.contains(&format!("{nobody} over TCP: connection refused")), "{end:?}");
 }
