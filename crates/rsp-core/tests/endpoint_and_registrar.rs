@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Endpoints and a registrar on a network without delay, in virtual time: what one says the other understands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use machine::{Machine, Output, Time};
 use rsp_core::association::{self, AssociationId, LostReason, Mapping, Peer, PeerIdentity, Request};
 use rsp_core::config::{EndpointSettings, Profile, RegistrarSettings};
-use rsp_core::endpoint::{self, Command, Endpoint, Life, Register, RegistrarAddress, RegistrationId, Reply, RequestId};
+use rsp_core::endpoint::{
+    self, Command, Endpoint, Freshness, Life, Register, RegistrarAddress, RegistrationId, Reply, RequestId,
+};
 use rsp_core::registrar::{self, Registrar};
 use rsp_wire::parameter::{Policy, Protocol, Transport, TransportUse, UserTransport};
 use rsp_wire::{PeId, PoolHandle, ServerId};
@@ -207,6 +209,10 @@ impl World {
     }
 
     fn register(&mut self, n: usize) {
+        self.register_as(n, RegistrationId(1), PeId(n as u32));
+    }
+
+    fn register_as(&mut self, n: usize, registration: RegistrationId, pe_id: PeId) {
         let transport = Transport {
             protocol: Protocol::Tcp,
             port: 7000,
@@ -216,9 +222,9 @@ impl World {
         self.command(
             n,
             Command::Register(Register {
-                registration: RegistrationId(1),
+                registration,
                 pool: pool(),
-                pe_id: PeId(n as u32),
+                pe_id,
                 life: Life::For(Duration::from_secs(30)),
                 policy: Policy::LeastUsed { load: n as u32 },
                 user_transport: UserTransport::Ip(transport.clone()),
@@ -325,6 +331,36 @@ fn a_registrar_stopped_for_3_seconds_harms_nobody() {
         };
         assert!(!world.replies.iter().any(harmed), "{profile}: {:?}", world.replies);
     }
+}
+
+/// Option 0x803f of draft-dreibholz-rserpool-asap-hropt with a pool that no message holds.
+#[test]
+fn of_a_pool_larger_than_a_message_as_many_come_as_fit_and_it_says_that_there_are_more() {
+    const ELEMENTS: u64 = 3_000;
+    let mut world = World::new(Profile::Standard, 2);
+    for n in 0..ELEMENTS {
+        world.register_as(1, RegistrationId(n), PeId(n as u32));
+    }
+    let mut came = |items| {
+        world.command(0, Command::Resolve { request: RequestId(1), pool: pool(), items, freshness: Freshness::Fresh });
+        match world.replies.last() {
+            Some((0, Reply::Resolved { result: Ok(resolution), .. })) => {
+                let ids: BTreeSet<u32> = resolution.pool.elements.iter().map(|pe| pe.id.0).collect();
+                assert_eq!(ids.len(), resolution.pool.elements.len(), "nobody comes twice");
+                (ids.len(), resolution.pool.complete)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    // 0: the registrar's default.
+    assert_eq!(came(0), (3, false));
+    assert_eq!(came(10), (10, false));
+    let (all, complete) = came(u32::MAX);
+    assert!(!complete);
+    // 65,535 bytes of 44 each: Pool Element, User Transport, policy.
+    assert!((1_400..1_500).contains(&all), "{all} of {ELEMENTS}");
+    // More than a message holds are asked for by their number: the same.
+    assert_eq!(came(2_000), (all, false));
 }
 
 fn pool() -> PoolHandle {
