@@ -109,13 +109,17 @@ pub(crate) fn transports(
             // The association it registers over has a port of its own: registrars are told where somebody listens.
             Ok((UserTransport::Ip(it.clone()), Some(it)))
         }
-        (Mapping::None, [one]) => {
+        (Mapping::None, [_, more @ ..]) if more.is_empty() || own_protocol == parameter::Protocol::Sctp => {
+            if advertise.windows(2).any(|pair| pair[0].port() != pair[1].port()) {
+                return Err(Error::Config("the addresses of an SCTP endpoint have one port".to_owned()));
+            }
             let asap = doors.first().map_or(Protocol::Tcp, |door| door.protocol);
-            let user = transport(Protocol::Tcp, &[*one], TransportUse::DATA_ONLY);
+            let user = transport(Protocol::Tcp, advertise, TransportUse::DATA_ONLY);
             Ok((UserTransport::Ip(Transport { protocol: own_protocol, ..user }), Some(own(asap))))
         }
         (Mapping::None, _) => Err(Error::Config(
-            "NO_MAPPING registers the application's own address: give exactly one to advertise".to_owned(),
+            "NO_MAPPING registers the application's own address: give exactly one to advertise, or several of SCTP"
+                .to_owned(),
         )),
     }
 }

@@ -98,7 +98,7 @@ impl PoolElementBuilder {
         self
     }
 
-    /// The transport protocol of the advertised address with [`Mapping::None`]; TCP if not given.
+    /// The transport protocol of what is advertised with [`Mapping::None`]; TCP if not given. SCTP may have several addresses.
     pub fn protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = protocol;
         self
