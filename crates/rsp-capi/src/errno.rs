@@ -28,6 +28,11 @@ impl Failure {
         std::io::Error::last_os_error().into()
     }
 
+    /// Error cause of a registrar; 0 if it was not one.
+    pub(crate) fn cause(&self) -> u16 {
+        self.cause
+    }
+
     /// For this thread to see.
     pub(crate) fn set(&self) {
         let text = CString::new(self.text.replace('\0', " ")).expect("NUL bytes are replaced");

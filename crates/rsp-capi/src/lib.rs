@@ -16,6 +16,7 @@ mod handle;
 pub mod layout;
 mod library;
 mod panic;
+pub mod rsplib;
 mod runtime;
 mod socket;
 mod table;

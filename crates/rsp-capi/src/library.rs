@@ -9,6 +9,8 @@ use rserpool::{Config, PoolUser, Transport};
 use rsp_core::config::{LifeUnit, Profile};
 
 use crate::errno::{Failure, Result};
+use crate::rsplib::Wishes;
+use crate::rsplib::basic::Registrations;
 use crate::runtime::Runtime;
 use crate::socket::Socket;
 use crate::table::Table;
@@ -16,6 +18,9 @@ use crate::table::Table;
 #[derive(Debug)]
 pub(crate) struct Library {
     pub(crate) table: Table,
+    /// Pool elements of `<rserpool.h>`'s basic mode.
+    pub(crate) basic: Registrations,
+    pub(crate) config: Config,
     pub(crate) user: PoolUser,
     pub(crate) runtime: Runtime,
     pub(crate) transport: Transport,
@@ -30,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) registrars: Vec<String>,
     pub(crate) profile: Option<Profile>,
     pub(crate) transport: Option<Transport>,
+    /// What a program of `<rserpool.h>` wants.
+    pub(crate) wishes: Wishes,
 }
 
 static CURRENT: Mutex<Option<Arc<Library>>> = Mutex::new(None);
@@ -73,7 +80,11 @@ pub(crate) fn cleanup() {
     if let Some(library) = library {
         let sockets = library.table.take_all();
         let ends: Vec<_> = sockets.iter().map(|socket| socket.close()).collect();
-        let all = async {
+        let elements = library.basic.take_all();
+        let all = async move {
+            for element in elements {
+                tokio::spawn(async move { drop(element.deregister().await) });
+            }
             let ends: Vec<_> = ends.into_iter().map(tokio::spawn).collect();
             for end in ends {
                 // A task that panicked has ended, too.
@@ -89,14 +100,23 @@ fn start(current: &mut MutexGuard<'_, Option<Arc<Library>>>, settings: Settings)
     if let Some(transport) = settings.transport {
         config.transport = transport;
     }
+    settings.wishes.apply(&mut config);
     let (transport, life_unit) = (config.transport, config.endpoint.wire.life_unit);
     let runtime = Runtime::start()?;
-    let mut builder = PoolUser::builder().config(config);
+    let mut builder = PoolUser::builder().config(config.clone());
     for registrar in settings.registrars {
         builder = builder.registrar(registrar);
     }
     let user = runtime.call(builder.build())??;
-    let library = Arc::new(Library { table: Table::default(), user, runtime, transport, life_unit });
+    let library = Arc::new(Library {
+        table: Table::default(),
+        basic: Registrations::default(),
+        config,
+        user,
+        runtime,
+        transport,
+        life_unit,
+    });
     **current = Some(Arc::clone(&library));
     HANDLERS.call_once(|| {
         // SAFETY: the handlers are functions of this library, which is never unloaded.

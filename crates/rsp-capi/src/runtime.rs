@@ -62,6 +62,11 @@ impl Runtime {
         self.shared.runtime.spawn(task);
     }
 
+    /// Runs a task in the background that may be ended.
+    pub(crate) fn spawn_abortable(&self, task: impl Future<Output = ()> + Send + 'static) -> tokio::task::AbortHandle {
+        self.shared.runtime.spawn(task).abort_handle()
+    }
+
     /// Runs something in the background and waits for it; if a signal comes, it goes on without us.
     pub(crate) fn call<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> Result<T> {
         let (done, mut is_done) = oneshot::channel();

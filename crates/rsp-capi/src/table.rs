@@ -26,6 +26,11 @@ impl Table {
         self.lock().insert(socket.key(), socket);
     }
 
+    /// All there are now.
+    pub(crate) fn all(&self) -> Vec<Arc<Socket>> {
+        self.lock().values().cloned().collect()
+    }
+
     /// For whoever comes first.
     pub(crate) fn take(&self, key: Key) -> Option<Arc<Socket>> {
         self.lock().remove(&key)

@@ -38,7 +38,7 @@ pub unsafe extern "C-unwind" fn rsp_ha_register(
 }
 
 /// The policy of a load information; loads are 32-bit fractions.
-fn policy(load: &RspLoadinfo) -> Result<Policy> {
+pub(crate) fn policy(load: &RspLoadinfo) -> Result<Policy> {
     let part = |load: u32| f64::from(load) / f64::from(u32::MAX);
     Ok(match load.policy {
         1 => Policy::RoundRobin,
@@ -100,4 +100,4 @@ pub unsafe extern "C-unwind" fn rsp_ha_setcookie(
 }
 
 /// Largest cookie, docs/session-wire.md §8; the session checks it, too.
-const MAX_COOKIE: usize = 65_508;
+pub(crate) const MAX_COOKIE: usize = 65_508;

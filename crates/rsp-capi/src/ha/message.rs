@@ -236,7 +236,7 @@ fn receive(library: &Library, socket: &Arc<Socket>, fd: c_int, capacity: usize, 
     socket.receive(library, fd, capacity, flags & libc::MSG_PEEK != 0, patience)
 }
 
-fn outgoing(data: Bytes, info: &RspSndrcvinfo, flags: c_int) -> Outgoing {
+pub(crate) fn outgoing(data: Bytes, info: &RspSndrcvinfo, flags: c_int) -> Outgoing {
     let mut outgoing = Outgoing::new(data).stream(info.stream).ppid(u32::from_be(info.ppid));
     let flags = flags.cast_unsigned();
     if flags & RSP_ACK != 0 {
@@ -410,9 +410,9 @@ unsafe fn write_message(message: &mut libc::msghdr, parts: &[libc::iovec], recei
 }
 
 const FAILOVER_ALLOWED: u32 = 0x0020_0000;
-const FAILOVER_NOT_ALLOWED: u32 = 0x0040_0000;
+pub(crate) const FAILOVER_NOT_ALLOWED: u32 = 0x0040_0000;
 const RSP_ACK: u32 = 0x0080_0000;
-const RSP_UNORDERED: u32 = 0x0100_0000;
+pub(crate) const RSP_UNORDERED: u32 = 0x0100_0000;
 const RSP_NOTIFICATION: c_int = 0x8000;
 const RSP_RESENT: c_int = 0x1_0000;
 const RSP_ACK_WANTED: c_int = 0x2_0000;

@@ -8,6 +8,7 @@ use crate::handle::text;
 use crate::layout::RspInfo;
 use crate::library::{self, Settings};
 use crate::panic::boundary;
+use crate::rsplib::Wishes;
 
 /// `rsp_initialize`
 ///
@@ -43,6 +44,7 @@ unsafe fn settings(info: &RspInfo) -> Result<Settings> {
     let transport = unsafe { text(info.transport) }?;
     let invalid = |error: String| Failure::new(libc::EINVAL, error);
     Ok(Settings {
+        wishes: Wishes::default(),
         config,
         registrars: registrars.split(',').map(|it| it.trim().to_owned()).filter(|it| !it.is_empty()).collect(),
         profile: profile.map(str::parse).transpose().map_err(|error| invalid(format!("info_profile: {error}")))?,

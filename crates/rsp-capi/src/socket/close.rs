@@ -13,6 +13,9 @@ impl Socket {
         let (conversations, element, accepted, options) = self.change(None, |state| {
             state.closed = true;
             state.queue.clear();
+            if let Some(by_hand) = &mut state.by_hand {
+                by_hand.let_go();
+            }
             state.rest = None;
             state.ended.get_or_insert(Err(Failure::new(libc::EBADF, "the socket is closed")));
             if let Some(watch) = state.watch.take() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rserpool::{Item, Outgoing, PeHandle, PeItem, PeSession, Sent, Session};
 
-use super::{Inbound, Notice, NoticeKind, Socket};
+use super::{ByHand, Inbound, Notice, NoticeKind, Socket};
 use crate::errno::{Failure, Result};
 
 /// A session.
@@ -51,6 +51,14 @@ impl Conversation {
         match &self.end {
             End::User(session) => session.room_for(bytes).await,
             End::Element(session) => session.room_for(bytes).await,
+        }
+    }
+
+    /// The cookie a pool user's session holds.
+    pub(crate) fn cookie(&self) -> Option<Bytes> {
+        match &self.end {
+            End::User(session) => session.cookie(),
+            End::Element(_) => None,
         }
     }
 
@@ -100,7 +108,7 @@ pub(crate) async fn follow(socket: Arc<Socket>, conversation: Arc<Conversation>)
             End::User(session) => match session.recv_untaken().await {
                 Ok(Some(Item::Data(message))) => socket.push(Inbound::Data(number, message)),
                 Ok(Some(Item::Failover(failover))) => {
-                    socket.tell(Notice::failover(number, session.failovers(), failover));
+                    socket.moved(number, session.failovers(), failover).await;
                 }
                 Ok(Some(Item::Notice(notice))) => socket.tell_of(number, session.pe(), notice),
                 Ok(Some(_)) => {}
@@ -148,7 +156,10 @@ impl Socket {
     pub(super) fn next_number(&self) -> u32 {
         let mut state = self.lock();
         loop {
-            state.last_number = state.last_number.wrapping_add(1).max(1);
+            state.last_number = match &state.by_hand {
+                Some(_) => state.last_number % ByHand::MAX_SESSION + 1,
+                None => state.last_number.wrapping_add(1).max(1),
+            };
             if !state.conversations.contains_key(&state.last_number) {
                 return state.last_number;
             }
@@ -156,9 +167,15 @@ impl Socket {
     }
 
     fn session_ended(&self, conversation: &Conversation, ended: Result<()>) {
+        if self.ended_by_hand(conversation) {
+            return;
+        }
         let number = conversation.number;
         let code = if ended.is_ok() { Notice::SESSION_DOWN } else { Notice::SESSION_LOST };
         self.tell(Notice { code, address: conversation.peer_address(), ..Notice::new(NoticeKind::Session, number) });
+        if code == Notice::SESSION_DOWN && self.lock().by_hand.is_some() {
+            self.tell(Notice { code: Notice::SESSION_REMOVED, ..Notice::new(NoticeKind::Session, number) });
+        }
         self.change(None, |state| {
             state.conversations.remove(&number);
             state.destinations.retain(|_, known| *known != number);

@@ -183,7 +183,7 @@ impl Socket {
         Ok(library.runtime.call(async move { element.drain(time).await })??)
     }
 
-    fn leave(&self) -> Result<Arc<PoolElement>> {
+    pub(super) fn leave(&self) -> Result<Arc<PoolElement>> {
         self.change(None, |state| {
             let element = state.element.take();
             if element.is_some() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is behind a descriptor: sessions, a registration, and the queue of what has arrived and was not read.
 
+mod by_hand;
 mod close;
 mod conversation;
 mod element;
@@ -23,8 +24,10 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
 
+pub(crate) use self::by_hand::ByHand;
 pub(crate) use self::conversation::Conversation;
 pub(crate) use self::notice::{Callback, Notice, NoticeKind, Subscriptions, Way};
+pub(crate) use self::options::name as option;
 pub(crate) use self::options::{Options, mapping};
 use self::outcome::{Answers, Outcomes};
 use self::receive::Rest;
@@ -104,6 +107,8 @@ pub(crate) struct State {
     outcomes: Outcomes,
     /// How the session of a connected socket ended.
     ended: Option<Result<()>>,
+    /// For sockets of `<rserpool.h>`.
+    by_hand: Option<ByHand>,
     closed: bool,
     is_readable: bool,
     /// A message was refused, or will be, for want of room.
@@ -240,6 +245,9 @@ impl Socket {
     /// Brings a notification, if the application wants it.
     fn tell(&self, notice: Notice) {
         self.change(None, |state| {
+            if !state.wants(&notice) {
+                return;
+            }
             if let (false, Some(way)) = (state.closed, state.subscriptions.way(notice.kind)) {
                 state.queue.push_back(Inbound::Notice(Box::new(notice), way));
             }

@@ -95,6 +95,9 @@ impl Notice {
     pub(crate) const SESSION_DRAIN: u32 = 4;
     pub(crate) const SESSION_DOWN: u32 = 5;
     pub(crate) const SESSION_LOST: u32 = 6;
+    /// For sockets of `<rserpool.h>` alone.
+    pub(crate) const SESSION_REMOVED: u32 = 7;
+    pub(crate) const CAUSE_APPLICATION: u32 = 4;
     pub(crate) const REGISTERED: u32 = 1;
     /// n_flags of a failover: the new server has the cookie of the old one.
     const COOKIE_SENT: u16 = 1;

@@ -34,6 +34,8 @@ pub(crate) struct Received {
     /// It ends here.
     pub(crate) is_end: bool,
     pub(crate) is_notification: bool,
+    /// The cookie of another server, for sockets of `<rserpool.h>`.
+    pub(crate) is_cookie: bool,
     pub(crate) is_resent: bool,
     pub(crate) is_ack_wanted: bool,
     pub(crate) ppid: u32,
@@ -46,6 +48,12 @@ pub(crate) struct Received {
 /// What did not fit into the buffer before.
 #[derive(Debug)]
 pub(super) struct Rest(Received);
+
+impl Rest {
+    pub(super) fn is_notice(&self) -> bool {
+        self.0.is_notification || self.0.is_cookie
+    }
+}
 
 impl Socket {
     /// What comes next, at most `capacity` bytes of it.
@@ -89,11 +97,17 @@ impl Socket {
         self.accepting.notify_one();
         let peer = session.peer_addr();
         let (accepted_fd, accepted) = Socket::open(library, Style::One, self.protocol, false)?;
-        let options = self.lock().options.clone();
+        let (options, called) = {
+            let state = self.lock();
+            (state.options.clone(), state.by_hand.as_ref().map(|it| it.called))
+        };
         accepted.change(None, |state| {
             state.options = options;
             state.connect = super::Attempt::Done;
         });
+        if let Some(called) = called {
+            accepted.set_by_hand(super::ByHand::new(called));
+        }
         let task = Arc::clone(&accepted);
         library.runtime.enter(|| task.begin(0, End::Element(session)));
         Ok((accepted_fd, Some(peer)))
@@ -101,7 +115,7 @@ impl Socket {
 }
 
 impl State {
-    fn receive(&mut self, capacity: usize, peek: bool, style: Style) -> Option<Result<Next>> {
+    pub(super) fn receive(&mut self, capacity: usize, peek: bool, style: Style) -> Option<Result<Next>> {
         if let Some(Rest(rest)) = &mut self.rest {
             let mut piece = rest.clone();
             let is_end = piece.bytes.len() <= capacity;
@@ -117,7 +131,10 @@ impl State {
         match self.queue.pop_front() {
             Some(Inbound::Notice(notice, Way::Callback(callback))) => Some(Ok(Next::Callback(callback, notice))),
             Some(Inbound::Notice(notice, Way::InBand)) => {
-                let whole = Received::of_notice(&notice);
+                let whole = match &self.by_hand {
+                    None => Received::of_notice(&notice),
+                    Some(_) => self.received_by_hand(&notice),
+                };
                 Some(Ok(Next::Received(self.piece(whole, capacity, peek))))
             }
             Some(Inbound::Data(number, mut message)) => {
@@ -169,6 +186,7 @@ impl Received {
             bytes: message.data().clone(),
             is_end: true,
             is_notification: false,
+            is_cookie: false,
             is_resent: message.resent(),
             is_ack_wanted: message.ack_wanted(),
             ppid: message.ppid(),
@@ -180,12 +198,13 @@ impl Received {
         }
     }
 
-    fn of_notice(notice: &Notice) -> Self {
+    pub(super) fn of_notice(notice: &Notice) -> Self {
         Received {
             session: notice.session,
             bytes: notification_bytes(notice),
             is_end: true,
             is_notification: true,
+            is_cookie: false,
             is_resent: false,
             is_ack_wanted: false,
             ppid: 0,

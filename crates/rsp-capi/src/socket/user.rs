@@ -63,9 +63,13 @@ impl Socket {
 
     /// What the socket's options say of a session to this pool.
     pub(super) fn builder(&self, library: &Library, pool: &PoolHandle) -> SessionBuilder {
-        let options = self.lock().options.clone();
+        let (options, by_hand) = {
+            let state = self.lock();
+            (state.options.clone(), state.by_hand.is_some())
+        };
+        let failover = options.failover || by_hand;
         // A failover is always shown to us first: whether resends wait is then a matter of who wants to hear of it.
-        let mut builder = library.user.session(pool.clone()).failover(options.failover).hold_failover();
+        let mut builder = library.user.session(pool.clone()).failover(failover).hold_failover();
         if let Some(window) = options.window {
             builder = builder.window(window);
         }

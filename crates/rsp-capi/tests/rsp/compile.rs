@@ -54,13 +54,19 @@ pub(crate) fn compile(source: &str, language: Language, name: &str) -> PathBuf {
     program
 }
 
+/// The shared library of this build.
+pub(crate) fn built_library() -> PathBuf {
+    let tests = std::env::current_exe().expect("a test has a file");
+    let built = tests.with_file_name("librsp_capi.so");
+    assert!(built.exists(), "cargo builds {} with the tests", built.display());
+    built
+}
+
 /// Where the library of this build is, under the names it is installed with.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
-        let tests = std::env::current_exe().expect("a test has a file");
-        let built = tests.with_file_name("librsp_capi.so");
-        assert!(built.exists(), "cargo builds {} with the tests", built.display());
+        let built = built_library();
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("rsp-{}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("the directory of this test program");
         for name in ["librserpool.so", "librserpool.so.1"] {
