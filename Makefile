@@ -4,13 +4,20 @@
 CARGO ?= cargo
 .DEFAULT_GOAL := help
 
-.PHONY: help build demo test interop check bench fuzz soak
+.PHONY: help build demo capi install-capi test interop check bench fuzz soak
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the programs, optimised, in target/release
 	$(CARGO) build --release --bins
+
+capi: ## the C library, optimised, in target/release
+	$(CARGO) build --release --package rsp-capi
+
+PREFIX ?= /usr/local
+install-capi: capi ## the C library with headers, rserpool.pc and manual pages, below PREFIX=/usr/local (and DESTDIR)
+	scripts/install-capi target/release $(PREFIX)
 
 demo: build ## a session that outlives its servers, shown on this machine
 	target/release/rsp demo
@@ -23,6 +30,7 @@ test: ## everything CI runs: checks, tests, real processes, tshark as the judge
 
 interop: ## with RSPLIB, in virtual machines with kernel SCTP; what was seen is checked against docs/interop.md
 	$(CARGO) build --bins
+	$(CARGO) build --package rsp-capi
 	scripts/interop/run
 
 check: ## formatting, lints, docs, the fuzz targets as tests
