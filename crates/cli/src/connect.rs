@@ -37,6 +37,12 @@ pub(crate) struct Args {
     /// After the last line, wait so long for the next answer of a server that does not acknowledge
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "1s")]
     linger: Duration,
+    /// A line that has not been delivered after this time comes back, and is not sent to another server
+    #[arg(long, value_name = "DURATION", value_parser = duration::positive)]
+    lifetime: Option<Duration>,
+    /// Whether servers that can are to acknowledge each line; otherwise it is done with when it has been delivered
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    acks: bool,
     /// How to print: with json, answers and what happens to the session are objects on standard output
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
@@ -49,15 +55,16 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let session = Arc::new(session);
     let mut screen = Screen::new(args.output);
     screen.connected(&args.pool.pool, &session)?;
-    let result = talk(&session, &mut screen, args.linger).await;
+    let result = talk(args, &session, &mut screen).await;
     screen.ended(session.failovers())?;
     result
 }
 
-async fn talk(session: &Arc<Session>, screen: &mut Screen, linger: Duration) -> anyhow::Result<()> {
+async fn talk(args: &Args, session: &Arc<Session>, screen: &mut Screen) -> anyhow::Result<()> {
+    let kind = Kind { lifetime: args.lifetime, ack: args.acks };
     let (sent, outcomes) = mpsc::unbounded_channel();
     let unanswered = Unanswered::default();
-    let mut sending = tokio::spawn(send_lines(Arc::clone(session), lines::read(), sent, unanswered.clone()));
+    let mut sending = tokio::spawn(send_lines(Arc::clone(session), kind, lines::read(), sent, unanswered.clone()));
     let mut outcomes = tokio::spawn(await_outcomes(outcomes, unanswered.clone()));
     let mut is_sending = true;
     let mut answers = 0;
@@ -74,7 +81,7 @@ async fn talk(session: &Arc<Session>, screen: &mut Screen, linger: Duration) -> 
                 Some(item) => {
                     answers += usize::from(matches!(item, Item::Data(_)));
                     screen.item(item)?;
-                    quiet_until = Instant::now() + linger;
+                    quiet_until = Instant::now() + args.linger;
                 }
                 None => return screen.ended_by_server(),
             },
@@ -84,7 +91,7 @@ async fn talk(session: &Arc<Session>, screen: &mut Screen, linger: Duration) -> 
             }
             result = &mut outcomes, if tally.is_none() => {
                 tally = Some(result.context("waiting for outcomes")?);
-                quiet_until = Instant::now() + linger;
+                quiet_until = Instant::now() + args.linger;
             }
             () = tokio::time::sleep_until(quiet_until), if tally.is_some() => {}
             _ = tokio::signal::ctrl_c() => {
@@ -106,9 +113,28 @@ async fn close(session: &Session, screen: &mut Screen) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How lines are sent.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    lifetime: Option<Duration>,
+    ack: bool,
+}
+
+impl Kind {
+    fn message(self, text: Vec<u8>) -> Outgoing {
+        let message = Outgoing::new(text);
+        let message = if self.ack { message.ack() } else { message };
+        match self.lifetime {
+            Some(lifetime) => message.lifetime(lifetime),
+            None => message,
+        }
+    }
+}
+
 /// Waits for room in the window, so that not more is read than can be sent.
 async fn send_lines(
     session: Arc<Session>,
+    kind: Kind,
     mut lines: mpsc::Receiver<std::io::Result<Line>>,
     sent: mpsc::UnboundedSender<(u64, rserpool::Sent)>,
     unanswered: Unanswered,
@@ -116,7 +142,7 @@ async fn send_lines(
     while let Some(line) = lines.recv().await {
         let Line { number, text } = line.context("cannot read standard input")?;
         unanswered.lock().insert(number);
-        let outcome = session.send(Outgoing::new(text).ack()).await.with_context(|| format!("line {number}"))?;
+        let outcome = session.send(kind.message(text)).await.with_context(|| format!("line {number}"))?;
         let _ = sent.send((number, outcome));
     }
     Ok(())

@@ -65,6 +65,14 @@ impl Screen {
             Item::Notice(Notice::NoServer) if !std::mem::replace(&mut self.without_server, true) => {
                 self.note("31", "no server of the pool can be reached; trying again", || json!({"event": "no_server"}))
             }
+            Item::Notice(Notice::BusinessCard(card)) if !card.prefer.is_empty() => {
+                let all: Vec<_> = card.prefer.iter().map(|pe| pe.id.to_string()).collect();
+                self.note(
+                    "32",
+                    &format!("the server prefers PE {} to go on for it", all.join(", ")),
+                    || json!({"event": "business_card", "pool": card.pool.to_string(), "prefer": all}),
+                )
+            }
             // Its outcome tells.
             _ => Ok(()),
         }

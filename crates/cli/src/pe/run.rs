@@ -3,12 +3,13 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::ValueEnum;
-use rserpool::{Mapping, PeId, Policy, PoolElement, PoolUrl};
+use rserpool::{Mapping, PeId, Policy, PoolElement, PoolElementBuilder, PoolUrl};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::events::Events;
@@ -61,6 +62,10 @@ pub(crate) struct Args {
     /// Whether answers acknowledge their requests, so that pool users send again what was not answered
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     acks: bool,
+    /// A file of keys that seal state cookies, so that pool users cannot forge them: a line a key, NUMBER:64 hexadecimal digits, the one in use
+    /// first; all elements of a pool have the same
+    #[arg(long, value_name = "FILE", conflicts_with = "port")]
+    cookie_key: Option<PathBuf>,
     /// How to print what happens: a line for each event in every form
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
@@ -112,6 +117,13 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     }
     if args.acks {
         builder = builder.acks();
+    }
+    if let Some(file) = &args.cookie_key {
+        let keys = rserpool::read_cookie_keys(file).context(Exit::Usage)?;
+        if keys.is_empty() {
+            return Err(anyhow!("{}: there is no key in it", file.display())).context(Exit::Usage);
+        }
+        builder = keys.into_iter().fold(builder, PoolElementBuilder::cookie_key);
     }
     let events = Events { output: args.output, to_stderr: false };
     let mut term = signal(SignalKind::terminate())?;

@@ -118,3 +118,53 @@ fn a_server_without_acknowledgements_is_waited_for_until_it_has_answered() {
     let end = terminal.finish();
     assert_eq!((end.code, end.lines), (Some(0), vec!["a".to_owned(), "b".to_owned(), "c".to_owned()]));
 }
+
+#[test]
+fn a_line_whose_lifetime_is_over_comes_back_instead_of_waiting_for_a_server() {
+    let registrar = registrar();
+    let mut pe = Pe::start(&registrar, "echo", &["--", "echo"]);
+    let args = ["connect", "echo", "-o", "json", "--lifetime", "200ms"];
+    let mut terminal = Process::spawn(rsp_at(&registrar, &args));
+    event(&terminal, "connected");
+    pe.process.kill();
+    event(&terminal, "no_server");
+    terminal.write("late\n");
+    terminal.close_stdin();
+    // The session goes on waiting for a server; the line does not.
+    let status = terminal.wait();
+    assert_eq!(status.code(), Some(1), "{}", terminal.errors());
+    assert!(terminal.errors().contains("line 1 (its lifetime was over)"), "{}", terminal.errors());
+}
+
+#[test]
+fn lines_that_nobody_acknowledges_are_answered_all_the_same() {
+    let registrar = registrar();
+    let _pe = Pe::start(&registrar, "echo", &["--", "echo"]);
+    let mut terminal = Process::spawn(rsp_at(&registrar, &["connect", "echo", "--acks=false"]));
+    terminal.write("one\ntwo\n");
+    let end = terminal.finish();
+    assert_eq!((end.code, end.lines), (Some(0), vec!["one".to_owned(), "two".to_owned()]), "{}", end.errors);
+}
+
+#[test]
+fn a_sealed_cookie_is_taken_by_whoever_has_the_key() {
+    let registrar = registrar();
+    let own = tempfile::tempdir().unwrap();
+    let key = own.path().join("key");
+    std::fs::write(&key, format!("# of the pool\n7:{}\n", "ab".repeat(32))).unwrap();
+    let args = ["--cookie-key", key.to_str().unwrap(), "--", "pingpong"];
+    let mut pes: Vec<Pe> = (0..2).map(|_| Pe::start(&registrar, "ping", &args)).collect();
+    let ping = Process::spawn(rsp_at(&registrar, &["ping", "ping", "--interval", "10ms", "-o", "json"]));
+    let serving = event(&ping, "connected")["pe"].as_str().unwrap().to_owned();
+    event(&ping, "pong");
+    take(&mut pes, &serving).process.kill();
+    assert_eq!(event(&ping, "failover")["cookie"], true);
+    assert!(event(&ping, "pong")["reply"].as_u64() > Some(1), "the next server goes on numbering");
+
+    std::fs::write(&key, "secret\n").unwrap();
+    let mut command = rsp_at(&registrar, &["pe", "run", "--pool", "ping", "--cookie-key", key.to_str().unwrap()]);
+    command.args(["--", "pingpong"]);
+    let end = run(command);
+    assert!(end.code == Some(2) && end.errors.contains("key:1"), "{end:?}");
+    assert!(!end.errors.contains("secret"), "keys are never shown");
+}
