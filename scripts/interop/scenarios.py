@@ -523,6 +523,33 @@ def addresses(play):
     play.score("ours", "2.3-5", "three pool users report it, at the third it is removed")
 
 
+def c_library(play):
+    """<rserpool.h> over the kernel's SCTP: every call with RSPLIB's registrar, our PU with its PE, its PU with our PE."""
+    s = play.stage
+    programs = os.path.join(os.path.dirname(s.out), "c")
+    words = ["-protocol=132", f"-registrar={THEIRS[0]}:3863", "-loglevel=3"]
+    settings = 'profile = "rsplib"\n'
+    c = lambda name, program, *more, stdin=None: s.ours(name, f"{programs}/{program}", *words, *more, stdin=stdin, settings=settings)
+    play.their_registrar()
+    c("calls", "rserpool_calls", f"-address={OURS[0]}")
+    if s.end("calls", 60) != 0:
+        raise Failed(s.said("calls"))
+
+    play.their_pe("their-pe", "echo", "0xaaaa0001", registrar=THEIRS[0])
+    s.sees("rspregistrar-0", "Successfully registered EchoPool")
+    c("our-pu", "rsplib_echo_pu", stdin="hello RSPLIB\n")
+    s.sees("our-pu", "Paaaa0001> hello RSPLIB")
+    c("our-pe", "rsplib_echo_pe")
+    s.sees("our-pe", "registered")
+    s.kill("their-pe")
+    s.sees("our-pu", "Failover: complete")
+    s.type("our-pu", "hello again\n")
+    s.sees("our-pu", "P.*> hello again")
+    play.their_terminal("terminal", "EchoPool", registrar=THEIRS[0], lines="hello from rspterminal\n")
+    s.sees("terminal", "from PE.*hello from rspterminal")
+    s.stop("our-pe", signal.SIGTERM)
+
+
 def unreachable_theirs(play):
     """RSPLIB's registrar is told by our PUs that a PE is unreachable; and registrations with addresses of others."""
     s = play.stage
@@ -579,7 +606,7 @@ SCENARIOS = {
     play.__name__.replace("_", "-"): play
     for play in (
         registrar_ours, registrar_theirs, applications, failover, registrars, takeover_by_us, takeover_by_them,
-        takeover_of_two, audit, addresses, unreachable_theirs, multicast,
+        takeover_of_two, audit, addresses, unreachable_theirs, multicast, c_library,
     )
 }
 

@@ -73,7 +73,7 @@ class Stage:
 
     def ours(self, name, *command, stdin=None, settings=""):
         """`settings` is its config file."""
-        program = f"{self.binaries}/{command[0]}"
+        program = os.path.join(self.binaries, command[0])
         return self._start(name, (program, *command[1:]), None, stdin, settings)
 
     def type(self, name, text):

@@ -2,6 +2,7 @@
 //! The `-log..` words of `rsp_initarg`: where the library writes what it does, if at all.
 
 use std::fs::{File, OpenOptions};
+use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 
 use tracing::Level;
@@ -10,10 +11,10 @@ use tracing::Level;
 struct Wishes {
     level: Option<Option<Level>>,
     file: Option<File>,
-    no_color: bool,
+    color: Option<bool>,
 }
 
-static WISHES: Mutex<Wishes> = Mutex::new(Wishes { level: None, file: None, no_color: false });
+static WISHES: Mutex<Wishes> = Mutex::new(Wishes { level: None, file: None, color: None });
 
 /// Understands a word; nothing if it cannot.
 pub(super) fn take(name: &str, value: &str) -> Option<()> {
@@ -21,7 +22,7 @@ pub(super) fn take(name: &str, value: &str) -> Option<()> {
     match (name, value) {
         ("-logquiet", "") => wishes.level = Some(None),
         ("-loglevel", number) => wishes.level = Some(level(number.parse().ok()?)?),
-        ("-logcolor", "on" | "off") => wishes.no_color = value == "off",
+        ("-logcolor", "on" | "off") => wishes.color = Some(value == "on"),
         ("-logfile", path) => wishes.file = Some(File::create(path).ok()?),
         ("-logappend", path) => wishes.file = Some(OpenOptions::new().append(true).create(true).open(path).ok()?),
         _ => return None,
@@ -52,7 +53,7 @@ pub(super) fn start() {
         (None, None) => None,
     };
     let Some(level) = level else { return };
-    let ansi = !wishes.no_color && file.is_none();
+    let ansi = wishes.color.unwrap_or_else(|| file.is_none() && std::io::stderr().is_terminal());
     let log = tracing_subscriber::fmt().with_max_level(level).with_ansi(ansi);
     // An error means that the program, or a call before, has decided already.
     let _ = match file {
