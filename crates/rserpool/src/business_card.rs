@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Business cards (RFC 5352 §3.9, seed 004 §3.3): a peer says which pool it belongs to and who should go on if it fails.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rsp_wire::parameter::{PoolElement, RegistrationLife, Transport, TransportUse, UserTransport};
 use rsp_wire::{Dialect, PoolHandle, asap};
@@ -40,6 +40,12 @@ impl BusinessCard {
             return Err(Error::TooLong { len, max: MAX_CARD });
         }
         Ok(card)
+    }
+
+    /// Those it prefers, as the registrar knows them: a card aims nobody at an address that is not in the pool.
+    pub(crate) fn registered(&self, pool: &[Arc<PoolElement>]) -> Vec<PoolElement> {
+        let known = |pe: &PeHandle| pool.iter().find(|element| element.id == pe.id).map(|element| (**element).clone());
+        self.prefer.iter().filter_map(known).collect()
     }
 
     pub(crate) fn of_wire(card: &asap::BusinessCard) -> Self {

@@ -86,6 +86,16 @@ pub(crate) enum Registration {
 pub(crate) struct EndpointHandle(Sender<Ask>);
 
 impl Ask {
+    /// Who is known to be in a pool, from the cache if it has it: nobody if no registrar says.
+    pub(crate) fn known(pool: PoolHandle, answer: impl FnOnce(Vec<Arc<PoolElement>>) + Send + 'static) -> Ask {
+        Ask::Resolve {
+            pool,
+            items: Items::All.number(),
+            freshness: Freshness::Cached,
+            answer: Box::new(move |result| answer(result.map_or_else(|_| Vec::new(), |it| it.pool.elements.clone()))),
+        }
+    }
+
     /// CachePopulateRequest: the cache learns of a pool.
     pub(crate) fn populate(
         pool: PoolHandle,

@@ -24,7 +24,7 @@ use crate::handle::{Command, Done, Handle};
 use crate::mailbox::{Receiver, Sender, mailbox};
 use crate::message::{Message, Notice, Outgoing, PeItem, Sent};
 use crate::task::{Wake, wake};
-use crate::{BusinessCard, Error, PoolUser, Result, Session, Transport};
+use crate::{BusinessCard, Error, Path, PeHandle, PoolUser, Result, Session, Transport};
 
 /// A session as its server sees it: it lives as long as one association. Everything takes `&self`.
 ///
@@ -120,6 +120,16 @@ impl PeSession {
         self.handle.own(PeCommand::SetCookie(cookie))
     }
 
+    /// The paths to the pool user, as [`Session::paths`].
+    ///
+    /// # Errors
+    /// [`Error::NotAvailable`] where the mapping does not say; [`Error::Closed`] once the session is over.
+    pub async fn paths(&self) -> Result<Vec<Path>> {
+        let (answer, is_answered) = oneshot::channel();
+        self.handle.own(PeCommand::Paths(answer))?;
+        is_answered.await.map_err(|_| Error::Closed)?
+    }
+
     /// The pool user is a pool element too: its pool, and whom it prefers to go on if it fails.
     pub fn peer_card(&self) -> Option<BusinessCard> {
         self.shared.card.newest()
@@ -144,7 +154,11 @@ impl PeSession {
             .peer_card()
             .ok_or(Error::NotAvailable { feature: "rendezvous", mapping: "session of a peer without business card" })?;
         let own = self.shared.own_card.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        user.session(card.pool).prefer(card.prefer).business_card(own).connect().await
+        let (answer, is_answered) = oneshot::channel();
+        user.endpoint().ask(Ask::known(card.pool.clone(), move |known| drop(answer.send(known))));
+        let registered = card.registered(&is_answered.await.map_err(|_| Error::Closed)?);
+        let prefer = registered.iter().map(|element| PeHandle::of_element(&card.pool, element));
+        user.session(card.pool.clone()).prefer(prefer).business_card(own).connect().await
     }
 
     /// The session's identifier; `None` before the pool user has named it, and for plain peers.
@@ -196,6 +210,7 @@ impl Drop for PeSession {
 pub(crate) enum PeCommand {
     SetCookie(Bytes),
     SetBusinessCard(asap::BusinessCard),
+    Paths(oneshot::Sender<Result<Vec<Path>>>),
     /// The sender is dropped once DRAIN is on its way.
     Drain(Duration, Option<oneshot::Sender<()>>),
     Supersede,
@@ -461,6 +476,11 @@ impl Task {
             Command::Taken(receipt) => self.input(PeInput::Taken(receipt)),
             Command::Acknowledge(receipt) => self.input(PeInput::Acknowledge(receipt)),
             Command::Own(PeCommand::SetCookie(cookie)) => self.input(PeInput::SetCookie(cookie)),
+            Command::Own(PeCommand::Paths(answer)) => {
+                let paths = self.associations.get(ACCEPTED).ok_or(Error::Closed);
+                // Whoever asked may have gone.
+                let _ = answer.send(paths.and_then(|association| association.paths().map_err(Error::from)));
+            }
             Command::Own(PeCommand::SetBusinessCard(card)) => self.input(PeInput::SetBusinessCard(card)),
             Command::Own(PeCommand::Drain(time, told)) => {
                 self.told.extend(told);

@@ -145,7 +145,12 @@ impl PoolUser {
 
     /// The next item of any session of [`PoolUser::send`], and who it is from, or about. Cancel-safe.
     pub async fn recv_item(&self) -> (Source, Item) {
-        self.kept().arrivals.lock().await.recv().await.expect("`kept` has a sender itself")
+        let (from, mut item) = self.kept().arrivals.lock().await.recv().await.expect("`kept` has a sender itself");
+        // Only now, so that who sends faster than is received here waits for its window.
+        if let Item::Data(message) = &mut item {
+            message.taken();
+        }
+        (from, item)
     }
 
     /// Closes the sessions of [`PoolUser::send`]: waits for the outcomes of all messages, at most `linger`. Dropping the pool user waits for nothing.
@@ -373,7 +378,7 @@ impl Reader {
         let mut source = self.source();
         loop {
             let item = tokio::select! {
-                item = self.session.recv() => item,
+                item = self.session.recv_untaken() => item,
                 // The pool user is gone.
                 () = self.arrived.closed() => break,
                 () = tokio::time::sleep(self.idle) => {
@@ -388,7 +393,6 @@ impl Reader {
             };
             let Ok(Some(item)) = item else { break };
             source = self.source().or(source);
-            // While nobody receives, at most this one is held for each session, and the peer's window does the rest.
             if let Some(source) = &source
                 && self.arrived.send((source.clone(), item)).await.is_err()
             {

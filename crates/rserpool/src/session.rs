@@ -507,6 +507,12 @@ pub(crate) enum PuCommand {
     Selected(PoolHandle, Result<PoolElement, SelectFailure>),
     Paths(oneshot::Sender<Result<Vec<Path>>>),
     SetBusinessCard(asap::BusinessCard),
+    /// The server `from` has shown this card, and of whom it prefers the registrar knows these.
+    Card {
+        shown: BusinessCard,
+        from: Option<rsp_wire::PeId>,
+        prefer: Vec<PoolElement>,
+    },
 }
 
 #[derive(Debug)]

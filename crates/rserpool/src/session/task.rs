@@ -103,6 +103,16 @@ impl Task {
                 }
                 self.input(PuInput::Endpoint(FromEndpoint::Selected(result)));
             }
+            Command::Own(PuCommand::Card { shown, from, prefer }) => {
+                // The card of a server that was left for another is of no use any more.
+                if self.machine.target().is_none_or(|target| Some(target.pe) == from) {
+                    //= https://www.rfc-editor.org/rfc/rfc5352#section-3.9
+                    //# BC2)  Unpack the message and populate a preferred list for failover
+                    //# order.
+                    self.input(PuInput::Prefer(prefer));
+                    self.keep_card(shown, true);
+                }
+            }
             Command::Own(PuCommand::Paths(answer)) => {
                 let paths = self.machine.association().and_then(|id| self.associations.get(id));
                 let paths = paths.map_or(Err(Error::Closed), |association| association.paths().map_err(Error::from));
@@ -237,10 +247,7 @@ impl Task {
             }
             PuItem::Data(message) => Inbound::Data(message),
             PuItem::Drain => Inbound::Notice(Notice::Drain),
-            PuItem::BusinessCard(card) => match self.card(card) {
-                true => Inbound::Card,
-                false => return,
-            },
+            PuItem::BusinessCard(card) => return self.card(card),
             PuItem::Failover { number, from, to, cause, cookie_sent } => {
                 let mut state = self.shared.lock();
                 state.target = Some(to.clone());
@@ -262,21 +269,30 @@ impl Task {
         let _ = self.items.send(inbound);
     }
 
-    /// Keeps a card, follows it if it is of this pool; answers whether the application is to be told.
-    fn card(&mut self, card: asap::BusinessCard) -> bool {
+    /// Keeps a card, and follows it if it is of this pool: but only to servers the registrar knows, wherever the card says they are.
+    fn card(&mut self, card: asap::BusinessCard) {
         let shown = BusinessCard::of_wire(&card);
         let state = self.shared.lock();
         let ours = card.pool_handle == self.shared.pool || card.pool_handle == state.found_in;
         drop(state);
-        let says_nothing = ours && shown.prefer.is_empty();
-        let (tell, _) = self.shared.card.put(shown, !says_nothing);
-        if ours {
-            //= https://www.rfc-editor.org/rfc/rfc5352#section-3.9
-            //# BC2)  Unpack the message and populate a preferred list for failover
-            //# order.
-            self.input(PuInput::Prefer(card.pool_elements));
+        if !ours || shown.prefer.is_empty() {
+            return self.keep_card(shown, !ours);
         }
-        tell
+        let from = self.machine.target().map(|target| target.pe);
+        let commands = self.commands.clone();
+        let pool = card.pool_handle;
+        self.endpoint.ask(Ask::known(pool, move |known| {
+            let prefer = shown.registered(&known);
+            // An error means that the session is over.
+            let _ = commands.send(Command::Own(PuCommand::Card { shown, from, prefer }));
+        }));
+    }
+
+    fn keep_card(&self, card: BusinessCard, is_news: bool) {
+        if self.shared.card.put(card, is_news).0 {
+            // Nobody receives any more: the session is being dropped.
+            let _ = self.items.send(Inbound::Card);
+        }
     }
 
     fn outcome(&mut self, send: SendId, outcome: CoreOutcome) {

@@ -9,6 +9,7 @@ on_each_transport![
     cards_are_exchanged_by_themselves_and_may_change,
     a_session_goes_to_whom_the_card_of_its_dead_server_prefers,
     rendezvous_goes_to_whom_the_card_of_the_dead_pool_user_prefers_and_shows_our_own,
+    a_card_that_prefers_a_stranger_aims_nobody_at_it,
     without_a_card_there_is_no_rendezvous,
     a_card_that_fits_no_message_is_refused,
 ];
@@ -73,6 +74,25 @@ async fn rendezvous_goes_to_whom_the_card_of_the_dead_pool_user_prefers_and_show
     assert_eq!(other.pe().map(|pe| pe.id), Some(waiting[1].handle().id));
     let at_player = waiting[1].accept().await.unwrap();
     until(async || at_player.peer_card() == Some(BusinessCard::new("games"))).await;
+}
+
+async fn a_card_that_prefers_a_stranger_aims_nobody_at_it(stage: Stage) {
+    let third_party = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    third_party.set_nonblocking(true).unwrap();
+    let server = stage.talker("echo").await;
+    let addrs = vec![third_party.local_addr().unwrap()];
+    let stranger = rserpool::PeHandle { id: rserpool::PeId(99), addrs: addrs.clone(), ..server.handle.clone() };
+    // Nor where it claims to be somebody who is known.
+    let claimed = rserpool::PeHandle { addrs, ..server.handle.clone() };
+    let own = stage.user().await;
+    let card = BusinessCard::new("echo").prefer([stranger, claimed]);
+    let pe = stage.member("echo", &own).business_card(card).register().await.unwrap();
+    let session = stage.user().await.session("echo").prefer([pe.handle().clone()]).connect().await.unwrap();
+    until(async || session.peer_card().is_some_and(|card| !card.prefer.is_empty())).await;
+    panics(pe.accept().await.unwrap()).await;
+    until(async || session.failovers() == 1).await;
+    assert_eq!(session.pe(), Some(server.handle));
+    assert_eq!(third_party.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
 
 async fn without_a_card_there_is_no_rendezvous(stage: Stage) {
