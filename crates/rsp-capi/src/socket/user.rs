@@ -4,7 +4,7 @@
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use rserpool::{Mapping, PoolHandle, Report, SessionBuilder};
+use rserpool::{Items, Mapping, PoolHandle, Report, SessionBuilder};
 
 use super::conversation::End;
 use super::{Attempt, Patience, Socket};
@@ -42,9 +42,17 @@ impl Socket {
         });
         begins?;
         let connecting = self.builder(library, pool).connect();
+        let fresh = (!self.may_be_stale()).then(|| (library.user.clone(), pool.clone()));
         let socket = Arc::clone(self);
         library.runtime.spawn(async move {
-            let result = connecting.await;
+            let known = match fresh {
+                Some((user, pool)) => user.resolve_fresh(pool, Items::Default).await.map(drop),
+                None => Ok(()),
+            };
+            let result = match known {
+                Ok(()) => connecting.await,
+                Err(error) => Err(error),
+            };
             let connect = match result {
                 Ok(session) => {
                     socket.begin(0, End::User(session));

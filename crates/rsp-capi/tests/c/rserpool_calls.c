@@ -427,7 +427,7 @@ static pid_t child(const char *pool, int argc, char **argv, int *out)
         words[1] = serve;
         for (int i = 1; i <= argc; i++)
             words[i + 1] = argv[i];
-        execv("/proc/self/exe", words);
+        execv(argv[0], words);
         _exit(127);
     }
     close(pipe_ends[1]);
