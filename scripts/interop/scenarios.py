@@ -560,7 +560,7 @@ def unreachable_theirs(play):
     play.their_pe("echo", "echo", "0xaaaa0001", registrar=THEIRS[0], local=THEIRS[1])
     s.sees("rspregistrar-0", "Successfully registered EchoPool")
     s.cut_off(THEIRS[1])
-    access = ["--profile", "rsplib", "--registrar", f"{THEIRS[0]}:3863", "--timeout", "20s"]
+    access = ["--profile", "rsplib", "--registrar", f"{THEIRS[0]}:3863", "--timeout", "60s"]
     for number in range(3):
         s.ours(f"connect-{number}", "rsp", "connect", "EchoPool", *access, stdin="hello\n")
     s.exchanged("ours", "ASAP", 9, count=3)

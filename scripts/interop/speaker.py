@@ -57,7 +57,7 @@ class Speaker:
         for data in messages:
             self.send(data)
         with self.answered:
-            self.answered.wait_for(lambda: len(self.answers) >= len(messages), timeout=20)
+            self.answered.wait_for(lambda: len(self.answers) >= len(messages), timeout=80)
         return f"{len(self.answers)} answers, {sum(self.answers)} rejected"
 
     def register(self, pool, first, count, policy="rr", addresses=None):

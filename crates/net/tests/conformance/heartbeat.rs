@@ -2,7 +2,6 @@
 //! A peer that cannot be heard any more is missed; one of us who was not there is no reason.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use machine::association::{Event, LostReason, Token};
 use sim::process::Signal;
@@ -59,7 +58,7 @@ fn a_peer_that_hangs_is_a_missed_heartbeat_where_the_process_itself_answers(back
             assert_eq!(ours.reason, LostReason::HeartbeatMissed);
             each_has_one_fate(&ours.delivered, &ours.undelivered, 1);
         } else {
-            let event = tokio::time::timeout(WATCHFUL.dead_after * 4, rest(&mut client)).await;
+            let event = tokio::time::timeout(WATCHFUL.dead_after * 2, rest(&mut client)).await;
             assert!(event.is_err(), "its kernel answers: {event:?}");
         }
         peer.process.signal(Signal::SIGCONT);
@@ -72,7 +71,7 @@ fn silence_of_the_application_is_no_reason(back_end: BackEnd) {
         let transports = back_end.transports();
         let mut client = transports.connect(back_end.protocol(), vec![peer.address], watchful());
         within(up(back_end, &mut client)).await;
-        let event = tokio::time::timeout(WATCHFUL.dead_after * 4, next(&mut client)).await;
+        let event = tokio::time::timeout(WATCHFUL.dead_after * 3, next(&mut client)).await;
         assert!(event.is_err(), "{event:?}");
         client.send(0, 0, false, Token(0), payload(0, 100)).expect("it can be sent");
         assert_eq!(within(receive_echo(&mut client)).await.data, payload(0, 100));
@@ -88,7 +87,7 @@ fn a_process_that_was_paused_itself_gives_nobody_up(back_end: BackEnd) {
         within(up(back_end, &mut client)).await;
         for round in 0..2 {
             peer.process.signal(Signal::SIGSTOP);
-            let event = tokio::time::timeout(WATCHFUL.dead_after * 3, next(&mut client)).await;
+            let event = tokio::time::timeout(WATCHFUL.dead_after * 2, next(&mut client)).await;
             assert!(event.is_err(), "{event:?}");
             peer.process.signal(Signal::SIGCONT);
             client.send(0, 0, false, Token(round), payload(0, 100)).expect("it can be sent");
@@ -114,10 +113,8 @@ fn a_heartbeat_agreed_on_later_counts(back_end: BackEnd) {
             link.mend();
             let mut client = transports.connect(back_end.protocol(), vec![peer.address], options());
             within(up(back_end, &mut client)).await;
-            client.set_heartbeat(machine::association::Heartbeat {
-                interval: Duration::from_millis(300),
-                ..options().heartbeat
-            });
+            client
+                .set_heartbeat(machine::association::Heartbeat { interval: WATCHFUL.interval, ..options().heartbeat });
             link.cut();
             // Asked for a sign of life, the peer has an interval to answer.
             client.probe();

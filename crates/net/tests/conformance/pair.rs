@@ -152,7 +152,7 @@ pub(crate) fn options() -> Options {
     Options { connect_timeout: patience, close_timeout: patience, heartbeat, ..Options::default() }
 }
 
-/// Settings that soon notice a peer that is gone.
+/// Settings that soon notice a peer that is gone; one that only waits for a processor is back earlier.
 pub(crate) fn watchful() -> Options {
     Options { heartbeat: WATCHFUL, ..options() }
 }
@@ -164,5 +164,5 @@ pub(crate) fn payload(seed: usize, length: usize) -> Bytes {
 
 pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(crate) const WATCHFUL: Heartbeat =
-    Heartbeat { interval: Duration::from_millis(200), dead_after: Duration::from_millis(600) };
+    Heartbeat { interval: Duration::from_millis(400), dead_after: Duration::from_millis(1_600) };
 const LIMIT: Duration = Duration::from_secs(120);

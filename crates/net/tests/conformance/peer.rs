@@ -41,7 +41,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Starts one that listens on `address`, with this heartbeat interval; it gives an association up after three.
+    /// Starts one that listens on `address`, with this heartbeat interval; it gives an association up after four.
     pub(crate) fn start(back_end: BackEnd, address: SocketAddr, role: Role, interval: Duration) -> Peer {
         let this = std::env::current_exe().expect("this program has a file");
         Self::start_by(Command::new(this), back_end, address, role, interval)
@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let [back_end, address, role, interval] = arguments else { panic!("conformance peer BACK_END ADDRESS ROLE MS") };
     let (back_end, role) = (BackEnd::named(back_end), role.parse().expect("a role"));
     let interval = Duration::from_millis(interval.parse().expect("milliseconds"));
-    let options = Options { heartbeat: Heartbeat { interval, dead_after: interval * 3 }, ..options() };
+    let options = Options { heartbeat: Heartbeat { interval, dead_after: interval * 4 }, ..options() };
     raise_descriptor_limit();
     // Whoever started us is gone when our standard input ends.
     std::thread::spawn(|| {

@@ -12,7 +12,7 @@ pub(crate) fn run(arguments: &[String]) -> bool {
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/sctp-vm");
     let mut command = Command::new(script);
-    command.args(["--timeout", "500", "--env", "RSERPOOL_BACK_END=sctp-kernel"]);
+    command.args(["--timeout", "1200", "--env", "RSERPOOL_BACK_END=sctp-kernel"]);
     command.args(["--env", "RSERPOOL_ASSOCIATIONS", "--env", "RUST_BACKTRACE"]);
     command.arg(std::env::current_exe().expect("this program has a file"));
     let status = command.args(arguments).status().expect("there is a shell");

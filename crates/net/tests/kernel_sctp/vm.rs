@@ -22,7 +22,7 @@ fn all_of_this_holds_in_a_machine_whose_kernel_has_sctp() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/sctp-vm");
     let tests = env::current_exe().expect("a program knows where it is");
     let output = Command::new(script)
-        .args(["--timeout", "280", "--package", "tshark", "--env", &format!("{INSIDE}=1")])
+        .args(["--timeout", "900", "--package", "tshark", "--env", &format!("{INSIDE}=1")])
         .args(["--sysctl", "net.sctp.addip_enable=1", "--sysctl", "net.sctp.auth_enable=1"])
         .arg(tests)
         .args(["--test-threads", "1"])

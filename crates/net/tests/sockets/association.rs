@@ -221,14 +221,14 @@ async fn a_peer_over_the_cap_is_closed_and_the_others_go_on() {
 }
 
 #[tokio::test]
-async fn a_second_of_our_own_absence_kills_no_association() {
-    let interval = Duration::from_millis(100);
+async fn two_seconds_of_our_own_absence_kill_no_association() {
+    let interval = Duration::from_millis(300);
     let (mut client, mut server) = pair(ANY_V4).await;
     for end in [&mut client, &mut server] {
         end.set_heartbeat(Heartbeat { interval, dead_after: interval * 3 });
     }
     // Both ends live on this one thread: this is a SIGSTOP to them.
-    std::thread::sleep(Duration::from_secs(1));
+    std::thread::sleep(interval * 7);
     let alive = |event: &Event| matches!(event, Event::Paused);
     let watching = async {
         loop {
@@ -236,7 +236,7 @@ async fn a_second_of_our_own_absence_kills_no_association() {
             assert!(alive(&event), "{event:?}");
         }
     };
-    let _ = tokio::time::timeout(interval * 10, watching).await;
+    let _ = tokio::time::timeout(interval * 5, watching).await;
     client.send(0, 0, false, Token(1), Bytes::from_static(b"still here")).unwrap();
     let event = within(async {
         loop {

@@ -75,6 +75,14 @@ impl Stage {
         let mut config = Config::of(Profile::Standard);
         config.registrars = vec![self.registrar.asap.to_string()];
         config.transport = self.transport;
+        for (table, name, value) in sim::process::patience() {
+            match (table, name) {
+                ("endpoint", _) => config.endpoint.set(name, value).expect("a setting"),
+                // Who is killed over SCTP over UDP is missed by its heartbeat.
+                (_, "connect_timeout" | "hello_wait") => config.session.set(name, value).expect("a setting"),
+                _ => {}
+            }
+        }
         config
     }
 
@@ -230,4 +238,4 @@ pub(crate) fn text(data: &[u8]) -> &str {
     std::str::from_utf8(data).expect("it is text")
 }
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(240);

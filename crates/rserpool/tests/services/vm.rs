@@ -24,7 +24,7 @@ fn the_services_hold_in_a_machine_whose_kernel_has_sctp() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/sctp-vm");
     let tests = env::current_exe().expect("a program knows where it is");
     let output = Command::new(script)
-        .args(["--timeout", "280", "--env", &format!("{INSIDE}=1")])
+        .args(["--timeout", "900", "--env", &format!("{INSIDE}=1")])
         .arg(tests)
         .args(["--test-threads", "1", "::sctp", "vm::", "--skip", "sctp_udp"])
         .output()
