@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `rsp bench`: a load generator for registrars. One workload per file; what they share is [`client`], which keeps the load up and takes the time.
+//! [`session`] measures the sessions of pool users.
 
 mod associations;
 mod census;
@@ -17,13 +18,14 @@ mod report;
 mod reregister;
 mod resolve;
 mod server;
+mod session;
 mod startup;
 mod table;
 mod takeover;
 mod template;
 mod update;
 
-/// Measure registrars: requests per second, latency, processor time and memory
+/// Measure registrars and sessions: requests per second, latency, interruptions, processor time and memory
 ///
 /// Without --registrar it starts a registrar of its own on one processor, and loads it from another.
 #[derive(clap::Subcommand)]
@@ -39,8 +41,12 @@ pub(crate) enum Bench {
     Startup(startup::Args),
     Table(table::Args),
     Echo(echo::Args),
+    #[command(subcommand)]
+    Session(session::Session),
     #[command(hide = true)]
     EchoServer(echo::ServerArgs),
+    #[command(hide = true)]
+    SessionServer(session::ServerArgs),
 }
 
 pub(crate) fn run(command: &Bench) -> anyhow::Result<()> {
@@ -56,6 +62,8 @@ pub(crate) fn run(command: &Bench) -> anyhow::Result<()> {
         Bench::Takeover(args) => takeover::run(args),
         Bench::Fairness(args) => fairness::run(args),
         Bench::Echo(args) => echo::run(args),
+        Bench::Session(command) => session::run(command),
         Bench::EchoServer(args) => echo::serve(args),
+        Bench::SessionServer(args) => session::serve(args),
     }
 }

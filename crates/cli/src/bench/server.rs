@@ -87,7 +87,7 @@ impl Server {
     }
 
     /// Starts it and reads the line it prints when it is ready.
-    fn start(mut command: Command, cpus: Cpus) -> Result<(Self, String)> {
+    pub(super) fn start(mut command: Command, cpus: Cpus) -> Result<(Self, String)> {
         // A process starts where its parent is.
         if let Some((server, _)) = cpus {
             pin(server)?;
@@ -155,7 +155,7 @@ fn rss_of(status: &str) -> Option<u64> {
     status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok())
 }
 
-fn pin(cpu: usize) -> Result<()> {
+pub(super) fn pin(cpu: usize) -> Result<()> {
     let mut set = CpuSet::new();
     set.set(cpu)
         .and_then(|()| sched_setaffinity(Pid::from_raw(0), &set))

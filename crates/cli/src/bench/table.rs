@@ -284,6 +284,8 @@ fn report(args: &[&str]) -> Result<Report> {
         | Bench::Takeover(_)
         | Bench::Startup(_)
         | Bench::Table(_)
+        | Bench::Session(_)
+        | Bench::SessionServer(_)
         | Bench::EchoServer(_) => {
             unreachable!("what has another result is not asked for here")
         }

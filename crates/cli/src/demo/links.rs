@@ -11,7 +11,7 @@ use rserpool::Transport;
 use crate::cluster::Places;
 
 /// A link to one place that can be cut.
-pub(super) enum Link {
+pub(crate) enum Link {
     /// A forwarder of connections.
     Tcp(Shim),
     /// A forwarder of datagrams.
@@ -23,7 +23,7 @@ pub(super) enum Link {
 }
 
 impl Link {
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         match self {
             Link::Tcp(shim) => shim.block(),
             Link::Udp(shim) => shim.block(),
@@ -32,7 +32,7 @@ impl Link {
         }
     }
 
-    pub(super) fn mend(&self) {
+    pub(crate) fn mend(&self) {
         match self {
             Link::Tcp(shim) => shim.unblock(),
             Link::Udp(shim) => shim.unblock(),
@@ -65,14 +65,14 @@ pub(super) fn registrar(transport: Transport, number: usize) -> Places {
 }
 
 /// Where pool element `id` is, and how it is reached.
-pub(super) struct Front {
-    pub(super) listen: SocketAddr,
-    pub(super) advertise: SocketAddr,
-    pub(super) link: Link,
+pub(crate) struct Front {
+    pub(crate) listen: SocketAddr,
+    pub(crate) advertise: SocketAddr,
+    pub(crate) link: Link,
 }
 
 /// Between everybody and pool element `id`.
-pub(super) async fn front(transport: Transport, id: u32) -> Result<Front> {
+pub(crate) async fn front(transport: Transport, id: u32) -> Result<Front> {
     let n = u8::try_from(id % SERVERS).unwrap_or(0);
     match transport {
         Transport::SctpUdp => {

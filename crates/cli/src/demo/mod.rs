@@ -7,7 +7,7 @@ mod acts;
 mod card;
 mod clock;
 mod homes;
-mod links;
+pub(crate) mod links;
 pub(crate) mod pe;
 mod picture;
 pub(crate) mod pu;

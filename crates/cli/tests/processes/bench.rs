@@ -118,6 +118,41 @@ fn the_table_has_a_number_for_each_row_it_is_asked_for() {
     }
 }
 
+/// Runs a workload about sessions.
+fn session(args: &[&str]) -> Value {
+    let end = run(rsp(&[&["bench", "session"], args, &["--cpus", "none", "-o", "json"]].concat()));
+    assert_eq!(end.code, Some(0), "{args:?}: {}", end.errors);
+    let result = json(&end.lines[0]);
+    assert_eq!(result["workload"], format!("session {}", args[0]), "{result}");
+    result
+}
+
+#[test]
+fn the_interruption_of_a_session_is_measured_for_each_way_a_server_fails() {
+    drop(registrar());
+    for (how, faults, transport) in [("kill", "4", "tcp"), ("hang", "1", "tcp"), ("black-hole", "1", "sctp-udp")] {
+        let patient = ["--profile", "standard", "--transport", transport];
+        let seen = session(&[&["kill", "--how", how, "-n", faults][..], &patient].concat());
+        assert_eq!((number(&seen, "faults").to_string(), number(&seen, "errors")), (faults.to_owned(), 0), "{seen}");
+        assert!(number(&seen, "failovers") >= number(&seen, "faults") && seen["p50_ms"].as_f64() > Some(0.0), "{seen}");
+    }
+}
+
+#[test]
+fn false_alarms_throughput_latency_and_memory_of_sessions_are_measured() {
+    drop(registrar());
+    let calm = session(&["heartbeats", "-s", "20", "-n", "60", "--profile", "standard"]);
+    assert_eq!((number(&calm, "heartbeats"), number(&calm, "false_alarms")), (60, 0), "{calm}");
+    for transport in ["tcp", "sctp-udp"] {
+        let fast = session(&["throughput", "-n", "50", "--runs", "1", "--transport", transport]);
+        assert!(fast["ratio"].as_f64() > Some(0.0), "{fast}");
+        let soon = session(&["latency", "-n", "50", "--runs", "1", "--transport", transport]);
+        assert!(soon["p50"][0].as_f64() > Some(0.0) && soon["raw_p50"][0].as_f64() > Some(0.0), "{soon}");
+    }
+    let small = session(&["memory", "-s", "200"]);
+    assert!(small["pool_user_kib"].as_f64() >= Some(0.0) && small["pool_element_kib"].as_f64() > Some(0.0), "{small}");
+}
+
 #[test]
 fn it_starts_servers_of_its_own() {
     let own = run(rsp(&[&["bench", "resolve", "--profile", "fast", "--cpus", "none"][..], &SHORT].concat()));
