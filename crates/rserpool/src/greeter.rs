@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Who opened an association to a pool element? A registrar says KEEP_ALIVE first; everyone else wants a session.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use machine::association::{AssociationId, Event, Mapping, Peer};
 use net::{Associations, Clock, Transports};
@@ -38,7 +40,7 @@ pub(crate) const ACCEPTED: AssociationId = AssociationId(1);
 /// Waits for the first message, at most `hello_wait` after the association is up.
 pub(crate) async fn greet(
     mut association: net::Association,
-    settings: SessionSettings,
+    settings: Arc<SessionSettings>,
     options: net::Options,
     pe: PeId,
     clock: Clock,

@@ -156,6 +156,7 @@ impl PoolElementBuilder {
         settings.linger = self.linger.unwrap_or(settings.linger);
         let card = self.card.unwrap_or_else(|| BusinessCard::new(self.pool.clone()));
         card.wire()?;
+        let settings = Arc::new(settings);
         let options = accepting_options(&settings);
         let preferred = user.config().endpoint.protocols.first().copied().unwrap_or(association::Protocol::Tcp);
         let mappings = if self.mappings.is_empty() { vec![mapping_of(preferred)] } else { self.mappings };
@@ -210,7 +211,7 @@ impl PoolElementBuilder {
                 pool: pe.handle().pool.clone(),
                 pe: id,
                 acks: self.acks,
-                settings: settings.clone(),
+                settings: Arc::clone(&settings),
                 card: card.clone(),
                 watchdog: self.watchdog,
                 cookie_keys: self.cookie_keys.clone(),
@@ -538,7 +539,7 @@ struct Door {
     acks: bool,
     cookie_keys: Vec<CookieKey>,
     transport: Transport,
-    settings: SessionSettings,
+    settings: Arc<SessionSettings>,
     card: BusinessCard,
     watchdog: Option<Duration>,
     sessions: Arc<Sessions>,
@@ -572,7 +573,9 @@ impl Door {
         let clock = self.user.clock();
         let transports = self.user.transports();
         let services = Services { acks: self.acks, seal: cookie::seal(&self.cookie_keys, settings, clock) };
-        match greeter::greet(association, settings.clone(), self.options, self.pe, clock, transports, services).await {
+        match greeter::greet(association, Arc::clone(settings), self.options, self.pe, clock, transports, services)
+            .await
+        {
             Role::Registrar { association, first } => self.user.endpoint().ask(Ask::Adopt { association, first }),
             Role::PoolUser { machine, associations, peer }
                 if self.serves && self.sessions.len() < settings.max_sessions =>

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use net::{Clock, KernelSettings, Transports};
-use rsp_core::config::{Profile, SctpSettings};
+use rsp_core::config::{Profile, SctpSettings, SessionSettings};
 use rsp_core::endpoint::Freshness;
 use rsp_core::offer::Offer;
 use rsp_core::session::Target;
@@ -34,6 +34,8 @@ pub struct PoolUser {
 #[derive(Debug)]
 struct Inner {
     config: Config,
+    /// Those of the configuration, which most sessions share.
+    session: Arc<SessionSettings>,
     endpoint: EndpointHandle,
     transports: Transports,
     clock: Clock,
@@ -125,7 +127,15 @@ impl PoolUserBuilder {
             let open = Control::open(directory);
             open.map_err(|error| tracing::warn!(directory = %directory.display(), %error, "no control socket")).ok()
         });
-        let inner = Inner { config, endpoint, transports, clock, control, own: Mutex::default() };
+        let inner = Inner {
+            session: Arc::new(config.session.clone()),
+            config,
+            endpoint,
+            transports,
+            clock,
+            control,
+            own: Mutex::default(),
+        };
         Ok(PoolUser { inner: Arc::new(inner), kept: Arc::default() })
     }
 }
@@ -389,6 +399,14 @@ impl PoolUser {
 
     pub(crate) fn config(&self) -> &Config {
         &self.inner.config
+    }
+
+    /// Settings for a session: most have those of the configuration.
+    pub(crate) fn shared(&self, settings: &SessionSettings) -> Arc<SessionSettings> {
+        match *settings == *self.inner.session {
+            true => Arc::clone(&self.inner.session),
+            false => Arc::new(settings.clone()),
+        }
     }
 
     pub(crate) fn endpoint(&self) -> &EndpointHandle {

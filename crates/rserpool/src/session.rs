@@ -203,7 +203,7 @@ impl SessionBuilder {
             card: CardSlot::default(),
         });
         let session_id = user.random();
-        let mut machine = PuSession::new(config.session.clone(), options, session_id);
+        let mut machine = PuSession::new(user.shared(&config.session), options, session_id);
         if let Some(cookie) = cookie {
             machine.set_cookie(cookie);
         }

@@ -2,6 +2,7 @@
 //! The session layer on one association: HELLO, numbering, envelopes, acknowledgements, credit (`docs/session-wire.md`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use rsp_wire::session::{ENVELOPE_PPID, Envelope, Features, Hello, SessionParamet
 use super::credit::Credit;
 use super::fragments::{self, Fragments, Whole};
 use super::outbox::Pending;
-use super::{Message, Outgoing, Receipt};
+use super::{Message, Outgoing, Receipt, take};
 use crate::PPID_ASAP;
 use crate::association::{AssociationId, Mapping, Peer, Request, Token};
 use crate::config::SessionSettings;
@@ -50,7 +51,7 @@ pub(super) struct Link {
     pub(super) greeting: Greeting,
     /// The peer answered our HELLO with "unrecognized message".
     pub(super) refused_hello: bool,
-    settings: SessionSettings,
+    settings: Arc<SessionSettings>,
     max_message: usize,
     features: Features,
     requests: Vec<Request>,
@@ -88,12 +89,12 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(association: AssociationId, settings: &SessionSettings, features: Features) -> Self {
+    pub(super) fn new(association: AssociationId, settings: &Arc<SessionSettings>, features: Features) -> Self {
         Link {
             association,
             greeting: if settings.extensions { Greeting::Undecided } else { Greeting::Plain },
             refused_hello: false,
-            settings: settings.clone(),
+            settings: Arc::clone(settings),
             max_message: 0,
             features,
             requests: Vec::new(),
@@ -339,18 +340,18 @@ impl Link {
     /// The peer has a message: its id, if it was the application's.
     pub(super) fn delivered(&mut self, token: Token) -> Option<u64> {
         self.unheard_hello.take_if(|hello| *hello == token.0);
-        if let Some(len) = self.control.remove(&token.0) {
+        if let Some(len) = take(&mut self.control, &token.0) {
             self.control_bytes -= len;
             return None;
         }
-        let (id, credit) = self.sent.remove(&token.0)?;
+        let (id, credit) = take(&mut self.sent, &token.0)?;
         self.undelivered -= credit;
         if let Some(parts) = self.parts.get_mut(&id) {
             *parts -= 1;
             if *parts > 0 {
                 return None;
             }
-            self.parts.remove(&id);
+            take(&mut self.parts, &id);
         }
         Some(id)
     }
@@ -360,7 +361,7 @@ impl Link {
         let before = self.undelivered;
         // What is refused of a message in fragments is refused of the whole.
         if let Some((id, _)) = self.sent.get(&token.0) {
-            self.parts.remove(id);
+            take(&mut self.parts, id);
         }
         let id = self.delivered(token);
         // The peer never takes it.
@@ -528,8 +529,8 @@ impl Link {
         if receipt.association != self.association {
             return;
         }
-        for sequence in self.taken_with.remove(&receipt.sequence).into_iter().flatten().chain([receipt.sequence]) {
-            if let Some(credit) = self.untaken.remove(&sequence) {
+        for sequence in take(&mut self.taken_with, &receipt.sequence).into_iter().flatten().chain([receipt.sequence]) {
+            if let Some(credit) = take(&mut self.untaken, &sequence) {
                 self.untaken_bytes -= credit;
                 self.credit.taken += credit as u64;
                 self.requests.push(Request::Taken { sequence });

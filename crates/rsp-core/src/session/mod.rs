@@ -17,6 +17,7 @@ mod outbox;
 mod pe_session;
 mod pu_session;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -219,4 +220,13 @@ impl Target {
             addresses: transport.addresses.iter().map(|a| SocketAddr::new(*a, transport.port)).collect(),
         })
     }
+}
+
+/// Removes an entry. A map that is empty keeps no memory: most maps of an idle session are, and there may be ten thousand sessions.
+fn take<K: Ord, V>(map: &mut BTreeMap<K, V>, key: &K) -> Option<V> {
+    let value = map.remove(key);
+    if map.is_empty() {
+        *map = BTreeMap::new();
+    }
+    value
 }

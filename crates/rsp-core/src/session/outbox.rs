@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use machine::Time;
 
-use super::{Outgoing, SendId};
+use super::{Outgoing, SendId, take};
 
 /// A send without an outcome.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ impl Outbox {
     }
 
     fn remove(&mut self, id: u64) -> Option<Pending> {
-        let pending = self.pending.remove(&id)?;
+        let pending = take(&mut self.pending, &id)?;
         if let Some(at) = pending.expires {
             self.expiry.remove(&(at, id));
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The pool element's end of a session: it lives as long as one association.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -100,7 +101,7 @@ pub enum PeEnd {
 /// The pool element's end of a session.
 #[derive(Debug)]
 pub struct PeSession {
-    settings: SessionSettings,
+    settings: Arc<SessionSettings>,
     pe: PeId,
     state: State,
     link: Link,
@@ -159,13 +160,14 @@ enum Timer {
 impl PeSession {
     /// A session on an association a PU opened to this PE. `acks`: the application acknowledges.
     pub fn new(
-        settings: SessionSettings,
+        settings: impl Into<Arc<SessionSettings>>,
         pe: PeId,
         acks: bool,
         association: AssociationId,
         peer: &Peer,
         now: Time,
     ) -> Self {
+        let settings = settings.into();
         let offered = Features::HEARTBEAT | Features::DRAIN | Features::FRAGMENTS;
         let features = if acks { offered | Features::ACKS } else { offered };
         let mut link = Link::new(association, &settings, features);

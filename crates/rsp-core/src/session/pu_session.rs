@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The pool user's end of a session: one PE at a time, and another when it fails.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -135,7 +136,7 @@ pub enum PuItem {
 /// The pool user's end of a session.
 #[derive(Debug)]
 pub struct PuSession {
-    pub(super) settings: SessionSettings,
+    pub(super) settings: Arc<SessionSettings>,
     pub(super) options: PuOptions,
     pub(super) session_id: u64,
     /// Associations on which HELLO was sent.
@@ -216,7 +217,8 @@ pub(super) enum Timer {
 
 impl PuSession {
     /// A session with this random identifier. Feed it [`PuInput::Start`].
-    pub fn new(settings: SessionSettings, options: PuOptions, session_id: u64) -> Self {
+    pub fn new(settings: impl Into<Arc<SessionSettings>>, options: PuOptions, session_id: u64) -> Self {
+        let settings = settings.into();
         PuSession {
             interval: settings.heartbeat_interval,
             failovers: 0,
