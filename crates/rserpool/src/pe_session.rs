@@ -141,7 +141,7 @@ impl PeSession {
     /// [`Error::TooLong`] if it does not fit a message, [`Error::Config`] for a handle without address, [`Error::Closed`] once the session is over.
     pub fn set_business_card(&self, card: BusinessCard) -> Result<()> {
         let wire = card.wire()?;
-        *self.shared.own_card.lock().unwrap_or_else(PoisonError::into_inner) = card;
+        *self.shared.own_card.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(card);
         self.handle.own(PeCommand::SetBusinessCard(wire))
     }
 
@@ -153,7 +153,7 @@ impl PeSession {
         let card = self
             .peer_card()
             .ok_or(Error::NotAvailable { feature: "rendezvous", mapping: "session of a peer without business card" })?;
-        let own = self.shared.own_card.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let own = self.shared.own_card.lock().unwrap_or_else(PoisonError::into_inner).as_ref().clone();
         let (answer, is_answered) = oneshot::channel();
         user.endpoint().ask(Ask::known(card.pool.clone(), move |known| drop(answer.send(known))));
         let registered = card.registered(&is_answered.await.map_err(|_| Error::Closed)?);
@@ -235,7 +235,7 @@ struct Shared {
     session_id: OnceLock<u64>,
     end: OnceLock<PeEnd>,
     card: CardSlot,
-    own_card: Mutex<BusinessCard>,
+    own_card: Mutex<Arc<BusinessCard>>,
 }
 
 /// The sessions of one pool element: who is asked to leave, and whose association is superseded.
@@ -384,7 +384,7 @@ pub(crate) fn start(
     pool: PoolHandle,
     user: &PoolUser,
     sessions: Arc<Sessions>,
-    card: BusinessCard,
+    card: Arc<BusinessCard>,
 ) -> PeSession {
     let (commands, from_application) = mailbox();
     let (to_application, items) = mailbox();

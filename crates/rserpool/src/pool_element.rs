@@ -157,6 +157,7 @@ impl PoolElementBuilder {
         let card = self.card.unwrap_or_else(|| BusinessCard::new(self.pool.clone()));
         card.wire()?;
         let settings = Arc::new(settings);
+        let card = Arc::new(card);
         let options = accepting_options(&settings);
         let preferred = user.config().endpoint.protocols.first().copied().unwrap_or(association::Protocol::Tcp);
         let mappings = if self.mappings.is_empty() { vec![mapping_of(preferred)] } else { self.mappings };
@@ -212,7 +213,7 @@ impl PoolElementBuilder {
                 pe: id,
                 acks: self.acks,
                 settings: Arc::clone(&settings),
-                card: card.clone(),
+                card: Arc::clone(&card),
                 watchdog: self.watchdog,
                 cookie_keys: self.cookie_keys.clone(),
                 sessions: Arc::clone(&pe.registered.sessions),
@@ -540,7 +541,7 @@ struct Door {
     cookie_keys: Vec<CookieKey>,
     transport: Transport,
     settings: Arc<SessionSettings>,
-    card: BusinessCard,
+    card: Arc<BusinessCard>,
     watchdog: Option<Duration>,
     sessions: Arc<Sessions>,
     /// For pool users, too; otherwise only registrars come this way.
@@ -594,7 +595,7 @@ impl Door {
                     pool,
                     &self.user,
                     sessions,
-                    self.card.clone(),
+                    Arc::clone(&self.card),
                 );
                 // A session nobody takes is dropped, and goes on at another server. Never wait here: registrars come through this door too.
                 let _ = self.accepted.try_send(session);

@@ -11,7 +11,7 @@ use rsp_core::session::Target;
 use rsp_wire::parameter::PoolElement;
 use rsp_wire::{PeId, PoolHandle};
 use smallvec::SmallVec;
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::{OnceCell, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -124,9 +124,12 @@ impl PoolUser {
         message.failover = message.failover.or(Some(false));
         let pool = self.resolve(pool, Items::All).await?;
         let mut sends = JoinSet::new();
+        let at_once = Arc::new(Semaphore::new(AT_ONCE));
         for element in pool.elements.iter().filter(|pe| and_self || !self.is_own(&pool.handle, pe.id)) {
             let (user, message, pe) = (self.clone(), message.clone(), PeHandle::of_element(&pool.handle, element));
+            let at_once = Arc::clone(&at_once);
             sends.spawn(async move {
+                let _turn = at_once.acquire().await;
                 let sent = user.send_to_pe(&pe, message).await;
                 (pe, sent)
             });
@@ -415,5 +418,7 @@ impl Reader {
 
 /// Sessions tried for one message: one that is found may have ended a moment ago.
 const ATTEMPTS: usize = 3;
+/// Servers of a pool that are connected to at the same time for a message to all.
+const AT_ONCE: usize = 64;
 /// Items that wait for [`PoolUser::recv_item`].
 const ARRIVALS: usize = 64;

@@ -216,6 +216,11 @@ impl World {
                     self.pu(PuInput::Association(id, Event::Lost(LostReason::Reset)));
                 }
             }
+            8 => {
+                let card = card(source);
+                self.both(PuInput::SetBusinessCard(card.clone()), PeInput::SetBusinessCard(card));
+            }
+            9 | 10 => self.pu(PuInput::Prefer(card(source).pool_elements)),
             _ => self.pu(PuInput::ForceFailover { report: source.below(2) == 0 }),
         }
     }
@@ -482,15 +487,21 @@ impl From<PeEffect> for Wish {
 
 fn message(source: &mut Source<'_>) -> Message {
     let unknown = Vec::new();
-    match source.below(4) {
+    match source.below(5) {
         0 => asap::Cookie { cookie: source.bytes(8), unknown }.into(),
         1 => asap::CookieEcho { cookie: source.bytes(8), unknown }.into(),
         2 => {
             let cause = ErrorCause::UnrecognizedMessage(source.bytes(4));
             asap::Error { error: OperationError(smallvec![cause]), unknown }.into()
         }
+        3 => card(source).into(),
         _ => asap::HandleResolution { subscribe: false, pool_handle: "web".into(), items: None, unknown }.into(),
     }
+}
+
+fn card(source: &mut Source<'_>) -> asap::BusinessCard {
+    let pool_elements = (0..source.below(4)).map(|_| element(source)).collect();
+    asap::BusinessCard { pool_handle: "web".into(), pool_elements, unknown: Vec::new() }
 }
 
 fn peer(source: &mut Source<'_>) -> Peer {

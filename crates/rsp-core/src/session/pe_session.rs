@@ -110,7 +110,8 @@ pub struct PeSession {
     outbox: Outbox,
     /// The PU brought a cookie.
     cookie_came: bool,
-    own_card: Option<asap::BusinessCard>,
+    /// Our own, until the PU has been shown it.
+    own_card: Option<Box<asap::BusinessCard>>,
     /// How long messages may wait for an application that does not come back.
     application: Option<Duration>,
     /// It verified; whether it was made for this session is known with HELLO.
@@ -457,8 +458,8 @@ impl PeSession {
     fn send_card(&mut self) {
         // A plain PU learns nothing from one that prefers nobody, and might not expect it.
         let plain = self.link.greeting == Greeting::Plain;
-        if let Some(card) = self.own_card.as_ref().filter(|card| !plain || !card.pool_elements.is_empty()) {
-            self.link.control(&asap::Message::BusinessCard(card.clone()));
+        if let Some(card) = self.own_card.take().filter(|card| !plain || !card.pool_elements.is_empty()) {
+            self.link.control(&asap::Message::BusinessCard(*card));
         }
     }
 
@@ -586,7 +587,7 @@ impl Machine for PeSession {
             PeInput::Acknowledge(receipt) => self.link.acknowledge(receipt),
             PeInput::SetCookie(cookie) => self.set_cookie(cookie, now),
             PeInput::SetBusinessCard(card) => {
-                self.own_card = Some(card);
+                self.own_card = Some(Box::new(card));
                 if self.state == State::Open {
                     self.send_card();
                 }
