@@ -70,8 +70,8 @@ impl Processes {
             }
             match ask(&socket, &json!({"command": "show"})).await {
                 Ok(shown) => found.push(Process { socket, shown }),
-                // Its process is dead; the next `ls` need not try again.
-                Err(error) if is_refusal(&error) => drop(std::fs::remove_file(&socket)),
+                // The next `ls` need not try again.
+                Err(error) if is_refusal(&error) && is_dead(pid) => drop(std::fs::remove_file(&socket)),
                 Err(error) => eprintln!("rsp: {error:#}"),
             }
         }
@@ -120,8 +120,7 @@ pub(crate) fn default_directory() -> anyhow::Result<PathBuf> {
     if let Some(directory) = std::env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty()) {
         return Ok(PathBuf::from(directory).join("rserpool"));
     }
-    let (ours, _) = UnixStream::pair().context("who are we?")?;
-    Ok(match ours.peer_cred()?.uid() {
+    Ok(match own_uid().context("who are we?")? {
         0 => PathBuf::from("/run/rserpool"),
         uid => std::env::temp_dir().join(format!("rserpool-{uid}")),
     })
@@ -133,7 +132,8 @@ fn sockets(directory: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         metadata => metadata?,
     };
-    if metadata.mode() & 0o022 != 0 {
+    let (own, owner) = (own_uid()?, metadata.uid());
+    if metadata.mode() & 0o022 != 0 || ![own, 0].contains(&owner) && own != 0 {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "others may write into it"));
     }
     let mut all = Vec::new();
@@ -147,6 +147,16 @@ fn sockets(directory: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
     }
     all.sort();
     Ok(all.into_iter().map(|(pid, _, path)| (pid, path)).collect())
+}
+
+fn own_uid() -> io::Result<u32> {
+    Ok(UnixStream::pair()?.0.peer_cred()?.uid())
+}
+
+/// One that has just started may not listen yet.
+fn is_dead(pid: u32) -> bool {
+    let pid = i32::try_from(pid).map(nix::unistd::Pid::from_raw);
+    pid.is_ok_and(|pid| nix::sys::signal::kill(pid, None) == Err(nix::errno::Errno::ESRCH))
 }
 
 fn is_refusal(error: &anyhow::Error) -> bool {
