@@ -55,6 +55,57 @@ pub enum Policy {
         /// Current load.
         load: f64,
     },
+    /// RSPLIB's own: at random, in proportion to what one more would leave.
+    RandomizedPriorityLeastUsed {
+        /// Current load.
+        load: f64,
+        /// Load one more would add.
+        degradation: f64,
+    },
+    /// RSPLIB's own: at random, in proportion to what is not used, where each selection counts.
+    RandomizedLeastUsedDegradation {
+        /// Current load.
+        load: f64,
+        /// Load added by a selection.
+        degradation: f64,
+    },
+    /// RSPLIB's own: the lowest load after accepting one more, where each selection counts.
+    PriorityLeastUsedDegradation {
+        /// Current load.
+        load: f64,
+        /// Load one more would add.
+        degradation: f64,
+    },
+    /// RSPLIB's own: at random, in proportion to what one more would leave, where each selection counts.
+    RandomizedPriorityLeastUsedDegradation {
+        /// Current load.
+        load: f64,
+        /// Load one more would add.
+        degradation: f64,
+    },
+    /// RSPLIB's own: at random, in proportion to the weights, less for distant servers.
+    WeightedRandomDpf {
+        /// Relative capacity.
+        weight: u32,
+        /// How much distance counts, from 0 to 1.
+        weight_dpf: f64,
+    },
+    /// RSPLIB's own: the lowest load, where distance counts as load.
+    LeastUsedDpf {
+        /// Current load.
+        load: f64,
+        /// Load per millisecond of distance.
+        load_dpf: f64,
+    },
+    /// RSPLIB's own: the lowest load, where distance and each selection count as load.
+    LeastUsedDegradationDpf {
+        /// Current load.
+        load: f64,
+        /// Load added by a selection.
+        degradation: f64,
+        /// Load per millisecond of distance.
+        load_dpf: f64,
+    },
 }
 
 impl Policy {
@@ -74,6 +125,31 @@ impl Policy {
                 Wire::PriorityLeastUsed { load: part(load), degradation: part(degradation) }
             }
             Policy::RandomizedLeastUsed { load } => Wire::RandomizedLeastUsed { load: part(load) },
+            Policy::RandomizedPriorityLeastUsed { load, degradation } => {
+                Wire::RandomizedPriorityLeastUsed { load: part(load), degradation: part(degradation) }
+            }
+            Policy::RandomizedLeastUsedDegradation { load, degradation } => {
+                Wire::RandomizedLeastUsedDegradation { load: part(load), degradation: part(degradation) }
+            }
+            Policy::PriorityLeastUsedDegradation { load, degradation } => {
+                Wire::PriorityLeastUsedDegradation { load: part(load), degradation: part(degradation) }
+            }
+            Policy::RandomizedPriorityLeastUsedDegradation { load, degradation } => {
+                Wire::RandomizedPriorityLeastUsedDegradation { load: part(load), degradation: part(degradation) }
+            }
+            // The registrar knows the distance.
+            Policy::WeightedRandomDpf { weight, weight_dpf } => {
+                Wire::WeightedRandomDpf { weight, weight_dpf: part(weight_dpf), distance: 0 }
+            }
+            Policy::LeastUsedDpf { load, load_dpf } => {
+                Wire::LeastUsedDpf { load: part(load), load_dpf: part(load_dpf), distance: 0 }
+            }
+            Policy::LeastUsedDegradationDpf { load, degradation, load_dpf } => Wire::LeastUsedDegradationDpf {
+                load: part(load),
+                degradation: part(degradation),
+                load_dpf: part(load_dpf),
+                distance: 0,
+            },
         }
     }
 
@@ -87,12 +163,22 @@ impl Policy {
     }
 
     /// Its load, if it has one.
-    pub fn load(self) -> Option<f64> {
+    pub fn load(mut self) -> Option<f64> {
+        self.load_mut().copied()
+    }
+
+    fn load_mut(&mut self) -> Option<&mut f64> {
         match self {
             Policy::LeastUsed { load }
             | Policy::LeastUsedDegradation { load, .. }
             | Policy::PriorityLeastUsed { load, .. }
-            | Policy::RandomizedLeastUsed { load } => Some(load),
+            | Policy::RandomizedLeastUsed { load }
+            | Policy::RandomizedPriorityLeastUsed { load, .. }
+            | Policy::RandomizedLeastUsedDegradation { load, .. }
+            | Policy::PriorityLeastUsedDegradation { load, .. }
+            | Policy::RandomizedPriorityLeastUsedDegradation { load, .. }
+            | Policy::LeastUsedDpf { load, .. }
+            | Policy::LeastUsedDegradationDpf { load, .. } => Some(load),
             _ => None,
         }
     }
@@ -103,19 +189,17 @@ impl Policy {
             Policy::WeightedRoundRobin { .. } => Policy::WeightedRoundRobin { weight },
             Policy::WeightedRandom { .. } => Policy::WeightedRandom { weight },
             Policy::Priority { .. } => Policy::Priority { priority: weight },
+            Policy::WeightedRandomDpf { weight_dpf, .. } => Policy::WeightedRandomDpf { weight, weight_dpf },
             other => other,
         }
     }
 
     /// The same policy with another load; policies without one stay as they are.
-    pub fn with_load(self, load: f64) -> Self {
-        match self {
-            Policy::LeastUsed { .. } => Policy::LeastUsed { load },
-            Policy::LeastUsedDegradation { degradation, .. } => Policy::LeastUsedDegradation { load, degradation },
-            Policy::PriorityLeastUsed { degradation, .. } => Policy::PriorityLeastUsed { load, degradation },
-            Policy::RandomizedLeastUsed { .. } => Policy::RandomizedLeastUsed { load },
-            other => other,
+    pub fn with_load(mut self, load: f64) -> Self {
+        if let Some(own) = self.load_mut() {
+            *own = load;
         }
+        self
     }
 }
 
