@@ -138,9 +138,18 @@ extern "C" {
 #define CID_GROUP(id) ((uint16_t)(((uint64_t)(id) >> 56) & 0xff))
 #define CID_OBJECT(id) ((uint64_t)(id) & UINT64_C(0x00ffffffffffffff))
 
-/* Socket options, as in <rsp.h>: see rsp_getsockopt(3). */
+/* Socket options, as in <rsp.h>, 4 bytes each: see rsp_getsockopt(3). */
 #define SOL_RSP 245
-#define RSP_OPT_FAILOVER 1 /* int: 0, a failed session waits for rsp_forcefailover(); 1, it moves by itself and sends again */
+#define RSP_OPT_FAILOVER 1 /* 0, a failed session waits for rsp_forcefailover(); 1, it moves by itself and sends again */
+#define RSP_OPT_WINDOW 3
+#define RSP_OPT_HEARTBEAT 4
+#define RSP_OPT_LINGER 6
+#define RSP_OPT_LIFE 7
+#define RSP_OPT_PE_ID 8
+#define RSP_OPT_RTT 12
+#define RSP_OPT_RTO 13
+#define RSP_OPT_PMTU 14
+#define RSP_OPT_MAPPING 15
 
 typedef int rserpool_session_t;
 

@@ -40,17 +40,27 @@ pub unsafe extern "C-unwind" fn rsp_ha_register(
 /// The policy of a load information; loads are 32-bit fractions.
 pub(crate) fn policy(load: &RspLoadinfo) -> Result<Policy> {
     let part = |load: u32| f64::from(load) / f64::from(u32::MAX);
+    let (now, degradation) = (part(load.load), part(load.load_degradation));
+    let (weight_dpf, load_dpf) = (part(load.weight_dpf), part(load.load_dpf));
     Ok(match load.policy {
         1 => Policy::RoundRobin,
         2 => Policy::WeightedRoundRobin { weight: load.weight },
         3 => Policy::Random,
         4 => Policy::WeightedRandom { weight: load.weight },
         5 => Policy::Priority { priority: load.priority },
-        0x4000_0001 => Policy::LeastUsed { load: part(load.load) },
-        0x4000_0002 => Policy::LeastUsedDegradation { load: part(load.load), degradation: part(load.load_degradation) },
-        0x4000_0003 => Policy::PriorityLeastUsed { load: part(load.load), degradation: part(load.load_degradation) },
-        0x4000_0004 => Policy::RandomizedLeastUsed { load: part(load.load) },
-        _ => return Err(Failure::new(libc::EINVAL, "there is no such policy")),
+        0x4000_0001 => Policy::LeastUsed { load: now },
+        0x4000_0002 => Policy::LeastUsedDegradation { load: now, degradation },
+        0x4000_0003 => Policy::PriorityLeastUsed { load: now, degradation },
+        0x4000_0004 => Policy::RandomizedLeastUsed { load: now },
+        // RSPLIB's own.
+        0xb000_1001 => Policy::RandomizedPriorityLeastUsed { load: now, degradation },
+        0xb000_1002 => Policy::RandomizedLeastUsedDegradation { load: now, degradation },
+        0xb000_1003 => Policy::PriorityLeastUsedDegradation { load: now, degradation },
+        0xb000_1004 => Policy::RandomizedPriorityLeastUsedDegradation { load: now, degradation },
+        0xb000_2001 => Policy::WeightedRandomDpf { weight: load.weight, weight_dpf },
+        0xb000_2002 => Policy::LeastUsedDpf { load: now, load_dpf },
+        0xb000_2003 => Policy::LeastUsedDegradationDpf { load: now, degradation, load_dpf },
+        _ => return Err(Failure::new(libc::EINVAL, "there is no such policy, or it has no form on the wire")),
     })
 }
 

@@ -256,6 +256,25 @@ static void basic_mode(void)
     CHECK(rsp_pe_deregistration(text(""), 0, 1, 0) == RSPERR_INVALID_ARGUMENT);
 }
 
+/* RSPLIB's own policies are known, too; two of its numbers have no form on the wire. */
+static void policies_of_rsplib(void)
+{
+    struct rsp_loadinfo load;
+    memset(&load, 0, sizeof(load));
+    load.rli_policy = PPT_LEASTUSED_DEGRADATION_DPF;
+    load.rli_load_degradation = PPV_MAX_LOAD_DEGRADATION / 10;
+    load.rli_load_dpf = PPV_MAX_LOAD_DPF / 1000;
+    int sd = rsp_socket(AF_INET, SOCK_SEQPACKET, protocol);
+    CHECK(sd >= 0 && rsp_register(sd, text("distant"), 7, &load, 10000, 0) == 0);
+    load.rli_load = PPV_MAX_LOAD / 2;
+    CHECK(rsp_register(sd, text("distant"), 7, &load, 10000, 0) == 0);
+    CHECK(rsp_close(sd) == 0);
+    sd = rsp_socket(AF_INET, SOCK_SEQPACKET, protocol);
+    load.rli_policy = PPT_PRIORITY_LEASTUSED_DPF;
+    FAILS(rsp_register(sd, text("distant"), 7, &load, 10000, 0), EINVAL);
+    CHECK(rsp_close(sd) == 0);
+}
+
 static struct rsp_loadinfo priority(uint32_t value)
 {
     struct rsp_loadinfo load;
@@ -539,6 +558,7 @@ int main(int argc, char **argv)
     policies();
     wrong_arguments();
     basic_mode();
+    policies_of_rsplib();
     many_sessions();
     accepted_sessions();
     failover(argc, argv);

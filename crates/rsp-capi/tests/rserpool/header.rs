@@ -84,6 +84,21 @@ fn the_library_shows_what_the_headers_declare_and_nothing_else() {
     assert_eq!(shown.difference(&declared).collect::<Vec<_>>(), Vec::<&String>::new(), "there, but not declared");
 }
 
+#[test]
+fn socket_options_have_the_same_numbers_in_both_headers() {
+    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
+    let read = |name: &str| std::fs::read_to_string(include.join(name)).expect("the header is there");
+    let (rserpool, rsp) = (read("rserpool.h"), read("rsp.h"));
+    let mut count = 0;
+    for line in rserpool.lines().filter_map(|line| line.strip_prefix("#define RSP_OPT_")) {
+        let (name, number) = line.split_once(' ').expect("a name and a number");
+        let number = number.split(' ').next().expect("it has one");
+        assert!(rsp.contains(&format!("RSP_OPT_{name} = {number},")), "{line}");
+        count += 1;
+    }
+    assert_eq!(count, 10);
+}
+
 /// The functions a header of ours declares and does not define, as gcc understands it.
 fn declared(header: &str) -> Vec<String> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
