@@ -77,10 +77,11 @@ enum {
 
     /* Events for rsp_notify. */
     RSP_N_FAILOVER = 1,       /* the session goes on at n_pe; n_code RSP_CAUSE_*, n_count failovers so far, n_flags RSP_COOKIE_SENT */
-    RSP_N_COOKIE = 2,         /* the pool user comes from another server, which left it this: n_length bytes, before any data */
+    RSP_N_COOKIE = 2,         /* the pool user comes from another server, which left it this: n_length bytes, before any data; n_code 1: it does
+                                 not verify (RSP_OPT_COOKIE_KEY) and is not shown */
     RSP_N_OUTCOME = 4,        /* n_code RSP_ACKNOWLEDGED, ..; for RSP_RETURNED n_count is RSP_RETURN_* and the message follows */
     RSP_N_SESSION = 8,        /* n_code RSP_SESSION_* */
-    RSP_N_BUSINESS_CARD = 16, /* the peer is a PE, too: its pool is that of n_pe, n_count PE identifiers (uint32_t) it prefers follow */
+    RSP_N_BUSINESS_CARD = 16, /* the peer is a PE, too: its pool is that of n_pe, n_count struct sockaddr_pehandle it prefers follow */
     RSP_N_REGISTRATION = 32,  /* n_code 1: registered at the registrar spe_addr */
     RSP_N_PATH = 64,          /* the path to spe_addr changed: n_code RSP_PATH_* */
     RSP_N_RESERVATION = 128,
@@ -98,7 +99,8 @@ enum {
     RSP_RETURN_NO_FAILOVER = 1,
     RSP_RETURN_SESSION_ENDED = 2,
     RSP_RETURN_TOO_LONG = 3,
-    RSP_RETURN_OTHER = 4,
+    RSP_RETURN_EXPIRED = 4,
+    RSP_RETURN_NOT_SENDABLE = 5,
 
     RSP_SESSION_UP = 1,
     RSP_SESSION_LEAVING = 2,   /* its server; n_count is RSP_CAUSE_*; a failover follows */
@@ -125,7 +127,7 @@ enum {
     RSP_OPT_LINGER = 6,     /* ms rsp_close waits for outcomes */
     RSP_OPT_LIFE = 7,       /* ms of registration life; renewed in time */
     RSP_OPT_PE_ID = 8,      /* PE identifier; random if not set */
-    RSP_OPT_COOKIE_KEY = 9, /* any bytes, set only: cookies of this PE are sealed with this key, and others are not believed */
+    RSP_OPT_COOKIE_KEY = 9, /* text, set only: a number, a colon, 64 hexadecimal digits; the first key seals this PE's cookies, all verify */
     RSP_OPT_RESERVE = 10,   /* struct rsp_reservation */
     RSP_OPT_STREAMS = 11,   /* get: streams of the association */
     RSP_OPT_RTT = 12,       /* get: microseconds, smoothed, of the path messages take */
@@ -162,7 +164,7 @@ struct rsp_sndrcvinfo {
     uint32_t sinfo_session;    /* which session of a one-to-many socket; 0 = the connected one */
     uint32_t sinfo_ppid;       /* payload protocol identifier, network byte order as in RFC 6458 */
     uint32_t sinfo_flags;      /* of the first enum, MSG_* */
-    uint32_t sinfo_timetolive; /* ms it may wait to be sent; 0 = no limit */
+    uint32_t sinfo_timetolive; /* ms after which it is neither sent nor sent again: RSP_RETURN_EXPIRED; 0 = no limit */
     uint32_t sinfo_context;    /* yours; comes back with the outcome; 0 = none */
     uint32_t sinfo_id;         /* receive: message id, the same when resent, unique in its session; 0 = none */
     uint32_t sinfo_pe_id;      /* receive: the PE it came from; 0 = a pool user */
@@ -398,8 +400,8 @@ RSP_INLINE_ ssize_t rsp_setcookie(int fd, uint32_t session, const void *cookie, 
 }
 
 /*
- * This application is a PE, too, of the pool in prefer[0]: peers are told, and continue with one of those PEs when this one dies. n PEs are preferred.
- * Before rsp_connect or rsp_register.
+ * This application is a PE of the pool in prefer[0], and these n PEs of it go on when it dies (an entry with spe_pe_id 0 only names the pool): the peers
+ * of all sessions are told, now and later. Errors: EINVAL (more than one pool, no entry, more than 10,000), EMSGSIZE.
  */
 RSP_INLINE_ ssize_t rsp_setbusinesscard(int fd, const struct sockaddr_pehandle *prefer, size_t n) {
     return rsp_ha_setbusinesscard(fd, prefer, n);

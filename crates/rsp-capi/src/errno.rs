@@ -83,33 +83,10 @@ impl From<Error> for Failure {
             _ => 0,
         };
         let errno = match &error {
-            Error::NoRegistrar(_) => libc::ENETUNREACH,
-            Error::UnknownPool { .. } => libc::ENOENT,
-            Error::NoServer { .. } => libc::EHOSTUNREACH,
-            Error::Rejected(_) => of_cause(cause),
-            Error::NotAvailable { .. } => libc::EOPNOTSUPP,
-            Error::NoMapping(_) => libc::EPROTONOSUPPORT,
-            Error::TooLong { .. } => libc::EMSGSIZE,
-            Error::Timeout { .. } => libc::ETIMEDOUT,
-            Error::Closed => libc::ENOTCONN,
-            Error::Lost(_) => libc::ECONNRESET,
             Error::Io(text) => os_error(text).unwrap_or(libc::EIO),
-            _ => libc::EINVAL,
+            other => other.errno(),
         };
         Failure { errno, text: Cow::Owned(error.to_string()), cause }
-    }
-}
-
-/// What a registrar's refusal is in C.
-fn of_cause(cause: u16) -> c_int {
-    match cause {
-        0x4 => libc::EEXIST,
-        0x5 => libc::EDOM,
-        0x6 => libc::ENOSPC,
-        0x7 | 0x8 => libc::EPROTOTYPE,
-        0x9 => libc::ENOENT,
-        0xa => libc::EACCES,
-        _ => libc::EPROTO,
     }
 }
 

@@ -100,6 +100,13 @@ pub struct RspPoolinfo {
 /// `rsp_notify_fn`
 pub type NotifyFn = unsafe extern "C-unwind" fn(fd: c_int, notification: *const RspNotification, argument: *mut c_void);
 
+/// A PE handle as it lies in memory.
+pub(crate) fn pehandle_bytes(pe: &rserpool::PeHandle) -> Vec<u8> {
+    let handle = handle::to_c(Some(pe), None);
+    // SAFETY: all of its bytes are initialised: it has no padding (the test below); it is only read.
+    unsafe { std::slice::from_raw_parts((&raw const handle).cast::<u8>(), size_of::<SockaddrPehandle>()) }.to_vec()
+}
+
 /// A notification and its payload, one behind the other.
 pub(crate) fn notification_bytes(notice: &Notice) -> Bytes {
     let head = RspNotification {

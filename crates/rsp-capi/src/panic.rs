@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where Rust ends: nothing unwinds into C.
 
+use std::cell::Cell;
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -10,7 +11,8 @@ use crate::errno::{Failure, Result};
 /// ours, is EIO.
 pub(crate) fn boundary<T>(failed: T, call: impl FnOnce() -> Result<T>) -> T {
     let _not_cancelled = NotCancelled::new();
-    let result = catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
+    let result = if is_ending() { on_another_thread(call) } else { catch_unwind(AssertUnwindSafe(call)) };
+    let result = result.unwrap_or_else(|panic| {
         let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
             (Some(text), _) => (*text).to_owned(),
             (_, Some(text)) => text.clone(),
@@ -22,6 +24,44 @@ pub(crate) fn boundary<T>(failed: T, call: impl FnOnce() -> Result<T>) -> T {
         failure.set();
         failed
     })
+}
+
+/// Whether this thread has ended but for exit handlers and static destructors: the runtime has lost what it keeps for each thread.
+pub(crate) fn is_ending() -> bool {
+    tokio::runtime::Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed())
+}
+
+/// Runs a call on a thread that is whole, and waits for it.
+fn on_another_thread<T>(call: impl FnOnce() -> Result<T>) -> std::thread::Result<Result<T>> {
+    let call = Lent(call);
+    std::thread::scope(|scope| {
+        let result = scope.spawn(move || {
+            HELPS.set(true);
+            Lent(call.take()())
+        });
+        result.join().map(Lent::take)
+    })
+}
+
+/// Whether this thread makes a call for one that is ending.
+pub(crate) fn helps() -> bool {
+    HELPS.get()
+}
+
+thread_local! {
+    static HELPS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What another thread uses while its owner waits.
+struct Lent<T>(T);
+
+// SAFETY: its owner waits, so that it is used by one thread at a time; what the calls of C are given may be used on any thread.
+unsafe impl<T> Send for Lent<T> {}
+
+impl<T> Lent<T> {
+    fn take(self) -> T {
+        self.0
+    }
 }
 
 /// A thread that is cancelled inside a call would be unwound through Rust: it waits until the call is over.

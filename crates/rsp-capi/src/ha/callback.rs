@@ -65,8 +65,13 @@ pub(crate) fn begin(socket: &Arc<Socket>, callback: Callback, notice: Box<Notice
     // SAFETY: it has room for all of them, and they do not overlap.
     unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), notification.cast::<u8>(), bytes.len()) };
     let running = Running { socket: Arc::clone(socket), notice, _shown: shown, depth };
-    // While the thread ends nothing is kept, and nothing called.
-    let _ = RUNNING.try_with(|all| all.borrow_mut().push(running));
+    if crate::panic::helps() {
+        // What it is called with has to outlive this thread, and nothing comes after.
+        std::mem::forget(running);
+    } else {
+        // It is only gone when the thread ends, and then another one helps.
+        let _ = RUNNING.try_with(|all| all.borrow_mut().push(running));
+    }
     Call { callback, notification: notification.cast::<RspNotification>() }
 }
 

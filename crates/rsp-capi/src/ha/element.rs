@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use libc::ssize_t;
-use rserpool::Policy;
+use rserpool::{BusinessCard, Policy};
 
 use crate::errno::{Failure, Result};
-use crate::handle;
-use crate::layout::RspLoadinfo;
+use crate::handle::{self, Name};
+use crate::layout::{RspLoadinfo, SockaddrPehandle};
 use crate::library::socket;
 use crate::panic::boundary;
-use crate::socket::{Patience, To};
+use crate::socket::Patience;
 
 /// `rsp_register`
 ///
@@ -98,7 +98,7 @@ pub unsafe extern "C-unwind" fn rsp_ha_setcookie(
 ) -> ssize_t {
     boundary(-1, || {
         let (library, socket) = socket(fd)?;
-        let conversation = socket.conversation(&library, fd, &To::Session(session), Patience::None)?;
+        let conversation = socket.conversation(&library, fd, session, Patience::None)?;
         if len > MAX_COOKIE {
             return Err(Failure::new(libc::EMSGSIZE, "a cookie has at most 65,508 bytes"));
         }
@@ -109,5 +109,46 @@ pub unsafe extern "C-unwind" fn rsp_ha_setcookie(
     })
 }
 
+/// `rsp_setbusinesscard`
+///
+/// # Safety
+/// `prefer` is null or points to `count` structures.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn rsp_ha_setbusinesscard(
+    fd: c_int,
+    prefer: *const SockaddrPehandle,
+    count: usize,
+) -> ssize_t {
+    boundary(-1, || {
+        let (library, socket) = socket(fd)?;
+        if !(1..=MAX_PREFERRED).contains(&count) {
+            return Err(Failure::new(libc::EINVAL, "a business card has between 1 and 10,000 entries"));
+        }
+        if prefer.is_null() {
+            return Err(handle::null());
+        }
+        let mut card: Option<BusinessCard> = None;
+        for index in 0..count {
+            // SAFETY: by the contract of this function.
+            let named = handle::pe_or_pool(&unsafe { prefer.add(index).read_unaligned() })?;
+            let (pool, pe) = match named {
+                Name::Pool(pool) => (pool, None),
+                Name::Pe(pe) => (pe.pool.clone(), Some(pe)),
+                Name::Address(_) => return Err(Failure::new(libc::EINVAL, "an address is no PE handle")),
+            };
+            let card = card.get_or_insert_with(|| BusinessCard::new(pool.clone()));
+            if card.pool != pool {
+                return Err(Failure::new(libc::EINVAL, "a business card is of one pool"));
+            }
+            card.prefer.extend(pe);
+        }
+        let card = card.expect("there is at least one entry");
+        library.runtime.enter(|| socket.set_business_card(card))?;
+        Ok(0)
+    })
+}
+
+/// More than a message has room for.
+const MAX_PREFERRED: usize = 10_000;
 /// Largest cookie, docs/session-wire.md §8; the session checks it, too.
 pub(crate) const MAX_COOKIE: usize = 65_508;

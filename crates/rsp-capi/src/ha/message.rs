@@ -3,10 +3,11 @@
 
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use libc::ssize_t;
-use rserpool::Outgoing;
+use rserpool::{Destination, Outgoing};
 
 use super::callback::{self, Step, depth};
 use crate::errno::{Failure, Result};
@@ -238,6 +239,9 @@ fn receive(library: &Library, socket: &Arc<Socket>, fd: c_int, capacity: usize, 
 
 pub(crate) fn outgoing(data: Bytes, info: &RspSndrcvinfo, flags: c_int) -> Outgoing {
     let mut outgoing = Outgoing::new(data).stream(info.stream).ppid(u32::from_be(info.ppid));
+    if info.timetolive != 0 {
+        outgoing = outgoing.lifetime(Duration::from_millis(info.timetolive.into()));
+    }
     let flags = flags.cast_unsigned();
     if flags & RSP_ACK != 0 {
         outgoing = outgoing.ack();
@@ -321,9 +325,9 @@ unsafe fn send_message(
         true => To::Session(info.session),
         // SAFETY: as above.
         false => match unsafe { handle::name(message.msg_name, message.msg_namelen as usize) }? {
-            Name::Pool(pool) => To::Pool(pool),
-            // A server or an address: the library has no way to send there yet.
-            named => return Err(Failure::new(libc::EOPNOTSUPP, format!("{named:?}: only pools can be named here"))),
+            Name::Pool(pool) => To::Named(Destination::Pool(pool)),
+            Name::Pe(pe) => To::Named(Destination::Pe(pe)),
+            Name::Address(address) => To::Named(Destination::Address(address)),
         },
     };
     socket.check_length(library, fd, &to, len, patience)?;

@@ -12,7 +12,7 @@ use crate::handle;
 use crate::layout::SockaddrPehandle;
 use crate::library::{library, socket};
 use crate::panic::boundary;
-use crate::socket::{Patience, Socket, Style, To};
+use crate::socket::{Patience, Socket, Style};
 
 /// `rsp_socket`
 #[unsafe(no_mangle)]
@@ -163,7 +163,7 @@ pub unsafe extern "C-unwind" fn rsp_ha_getpeername(fd: c_int, session: u32, peer
         if peer.is_null() {
             return Err(handle::null());
         }
-        let conversation = match socket.conversation(&library, fd, &To::Session(session), Patience::None) {
+        let conversation = match socket.conversation(&library, fd, session, Patience::None) {
             Err(failure) if [libc::EAGAIN, libc::EDESTADDRREQ].contains(&failure.errno) => {
                 return Err(Failure::new(libc::ENOTCONN, "it is not connected"));
             }

@@ -16,7 +16,7 @@ use crate::handle;
 use crate::layout::RspLoadinfo;
 use crate::library::{Library, socket};
 use crate::panic::boundary;
-use crate::socket::{Patience, Socket, To, option};
+use crate::socket::{Patience, Socket, option};
 
 /// `rsp_register`
 ///
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn rsp_send_cookie(
     boundary(-1, || {
         let (library, socket) = socket(sd)?;
         let session = u32::try_from(session).map_err(|_| Failure::new(libc::ENOTCONN, "there is no such session"))?;
-        let conversation = socket.conversation(&library, sd, &To::Session(session), Patience::None)?;
+        let conversation = socket.conversation(&library, sd, session, Patience::None)?;
         if len > ha::element::MAX_COOKIE {
             return Err(Failure::new(libc::EMSGSIZE, "a cookie has at most 65,508 bytes"));
         }

@@ -10,7 +10,7 @@ use crate::errno::Failure;
 impl Socket {
     /// Ends everything: waiting calls at once, with EBADF; sessions and the registration in order, when the future runs.
     pub(crate) fn close(self: &Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
-        let (conversations, element, accepted, options) = self.change(None, |state| {
+        let (conversations, element, accepted, mailbox, options) = self.change(None, |state| {
             state.closed = true;
             state.queue.clear();
             if let Some(by_hand) = &mut state.by_hand {
@@ -22,7 +22,8 @@ impl Socket {
                 watch.abort();
             }
             let conversations: Vec<_> = state.conversations.drain().map(|(_, conversation)| conversation).collect();
-            (conversations, state.element.take(), state.accepted.take(), state.options.clone())
+            let mailbox = state.mailbox.take();
+            (conversations, state.element.take(), state.accepted.take(), mailbox, state.options.clone())
         });
         self.accepting.notify_one();
         async move {
@@ -34,6 +35,10 @@ impl Socket {
             if let Some(element) = element {
                 // It has no errors.
                 let _ = element.deregister().await;
+            }
+            if let Some(mailbox) = mailbox {
+                mailbox.reader.abort();
+                mailbox.user.close().await;
             }
             for closing in closing {
                 // One that panicked has ended, too.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rserpool::{Item, Outgoing, PeHandle, PeItem, PeSession, Sent, Session};
+use rserpool::{BusinessCard, Item, Outgoing, PeHandle, PeItem, PeSession, Sent, Session};
 
 use super::{ByHand, Inbound, Notice, NoticeKind, Socket};
 use crate::errno::{Failure, Result};
@@ -131,6 +131,19 @@ pub(crate) async fn follow(socket: Arc<Socket>, conversation: Arc<Conversation>)
 }
 
 impl Socket {
+    /// Shows a business card to the peers of all sessions, now and later.
+    pub(crate) fn set_business_card(&self, card: BusinessCard) -> Result<()> {
+        let mut state = self.lock();
+        state.options.card = Some(card.clone());
+        for conversation in state.conversations.values() {
+            match &conversation.end {
+                End::User(session) => session.set_business_card(&card)?,
+                End::Element(session) => session.set_business_card(card.clone())?,
+            }
+        }
+        Ok(())
+    }
+
     /// Takes a session in.
     pub(super) fn begin(self: &Arc<Self>, number: u32, end: End) -> Arc<Conversation> {
         let conversation = Arc::new(Conversation { number, end });
@@ -160,7 +173,8 @@ impl Socket {
                 Some(_) => state.last_number % ByHand::MAX_SESSION + 1,
                 None => state.last_number.wrapping_add(1).max(1),
             };
-            if !state.conversations.contains_key(&state.last_number) {
+            let number = state.last_number;
+            if !state.conversations.contains_key(&number) && state.source(number).is_none() {
                 return state.last_number;
             }
         }
@@ -178,7 +192,6 @@ impl Socket {
         }
         self.change(None, |state| {
             state.conversations.remove(&number);
-            state.destinations.retain(|_, known| *known != number);
             state.answers.forget(number);
             if number == 0 {
                 state.ended = Some(ended);

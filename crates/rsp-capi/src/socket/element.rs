@@ -112,6 +112,12 @@ impl Socket {
         if options.acks {
             builder = builder.acks();
         }
+        for key in options.cookie_keys.iter().cloned() {
+            builder = builder.cookie_key(key);
+        }
+        if let Some(card) = options.card.clone() {
+            builder = builder.business_card(card);
+        }
         match (mapping, bound) {
             (_, []) => builder,
             (Some(Mapping::None), bound) => builder.advertise(bound.iter().copied()),

@@ -5,6 +5,7 @@ mod by_hand;
 mod close;
 mod conversation;
 mod element;
+mod mailbox;
 mod notice;
 mod options;
 mod outcome;
@@ -19,13 +20,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use rserpool::{Mapping, PeSession, PoolElement, PoolHandle};
+use rserpool::{Mapping, PeSession, PoolElement};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
 
 pub(crate) use self::by_hand::ByHand;
 pub(crate) use self::conversation::Conversation;
+use self::mailbox::Mailbox;
 pub(crate) use self::notice::{Callback, Notice, NoticeKind, Subscriptions, Way};
 pub(crate) use self::options::name as option;
 pub(crate) use self::options::{Options, mapping};
@@ -81,6 +83,8 @@ pub(crate) struct Socket {
     library: Weak<Library>,
     /// The next session may come: the one before was accepted.
     accepting: Notify,
+    /// Something was taken out of the queue.
+    fetched: Notify,
     state: Mutex<State>,
 }
 
@@ -95,10 +99,8 @@ pub(crate) struct State {
     element: Option<Arc<PoolElement>>,
     /// By number; 0 is the one rsp_connect made.
     conversations: HashMap<u32, Arc<Conversation>>,
-    /// Sessions to pools that were named in a send.
-    destinations: HashMap<PoolHandle, u32>,
-    /// Those that could not be opened; the send that waits for one says so.
-    failed_destinations: Vec<(u32, Failure)>,
+    /// For sends that name where they go.
+    mailbox: Option<Mailbox>,
     last_number: u32,
     queue: VecDeque<Inbound>,
     rest: Option<Rest>,
@@ -153,6 +155,7 @@ impl Socket {
             protocol,
             library: Arc::downgrade(library),
             accepting: Notify::new(),
+            fetched: Notify::new(),
             state: Mutex::default(),
         });
         library.table.insert(Arc::clone(&socket));

@@ -5,7 +5,7 @@ use std::ffi::{c_int, c_void};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use rserpool::{Cause, Failover, PeHandle, ReturnReason};
+use rserpool::{BusinessCard, Cause, Failover, Mapping, PeHandle, PeId, ReturnReason};
 
 use super::{Inbound, Socket, State};
 use crate::layout::NotifyFn;
@@ -35,6 +35,7 @@ pub(crate) enum NoticeKind {
     Cookie = 2,
     Outcome = 4,
     Session = 8,
+    BusinessCard = 16,
     Registration = 32,
     Path = 64,
 }
@@ -98,6 +99,7 @@ impl Notice {
     /// For sockets of `<rserpool.h>` alone.
     pub(crate) const SESSION_REMOVED: u32 = 7;
     pub(crate) const CAUSE_APPLICATION: u32 = 4;
+    const COOKIE_REFUSED: u32 = 1;
     pub(crate) const REGISTERED: u32 = 1;
     /// n_flags of a failover: the new server has the cookie of the old one.
     const COOKIE_SENT: u16 = 1;
@@ -114,6 +116,23 @@ impl Notice {
             address: None,
             bytes: Bytes::new(),
             failover: None,
+        }
+    }
+
+    /// The peer's card: its pool, and the PEs it prefers one behind the other.
+    fn card(session: u32, card: &BusinessCard) -> Self {
+        let pool = PeHandle {
+            pool: card.pool.clone(),
+            id: PeId(0),
+            mapping: Mapping::None,
+            protocol: None,
+            addrs: Vec::new(),
+        };
+        Notice {
+            count: card.prefer.len().try_into().unwrap_or(u32::MAX),
+            pe: Some(pool),
+            bytes: card.prefer.iter().flat_map(crate::layout::pehandle_bytes).collect(),
+            ..Notice::new(NoticeKind::BusinessCard, session)
         }
     }
 
@@ -146,6 +165,10 @@ impl Socket {
                 bytes: outgoing.data,
                 ..Notice::new(NoticeKind::Outcome, session)
             },
+            rserpool::Notice::CookieRefused(_) => {
+                Notice { code: Notice::COOKIE_REFUSED, ..Notice::new(NoticeKind::Cookie, session) }
+            }
+            rserpool::Notice::BusinessCard(card) => return self.tell(Notice::card(session, &card)),
             _ => return,
         };
         self.tell(Notice { pe, ..told });
@@ -209,6 +232,7 @@ pub(super) fn reason(reason: ReturnReason) -> u32 {
         ReturnReason::NoFailover => 1,
         ReturnReason::SessionEnded => 2,
         ReturnReason::TooLong(_) => 3,
-        _ => 4,
+        ReturnReason::Expired => 4,
+        ReturnReason::NotSendable => 5,
     }
 }

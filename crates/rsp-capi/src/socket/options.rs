@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use rserpool::Mapping;
+use rserpool::{BusinessCard, CookieKey, Mapping};
 
 use super::conversation::End;
-use super::{Conversation, Patience, Socket, To};
+use super::{Conversation, Patience, Socket};
 use crate::errno::{Failure, Result};
 use crate::library::Library;
 
@@ -23,6 +23,8 @@ pub(crate) struct Options {
     pub(crate) life: Option<Duration>,
     pub(crate) pe_id: Option<u32>,
     pub(crate) mapping: Option<Mapping>,
+    pub(crate) card: Option<BusinessCard>,
+    pub(crate) cookie_keys: Vec<CookieKey>,
 }
 
 impl Default for Options {
@@ -37,6 +39,8 @@ impl Default for Options {
             life: None,
             pe_id: None,
             mapping: None,
+            card: None,
+            cookie_keys: Vec::new(),
         }
     }
 }
@@ -66,10 +70,23 @@ impl Socket {
     /// Sets an option: what is connected or registered afterwards has it.
     pub(crate) fn set(&self, option: i32, value: &[u8]) -> Result<()> {
         match (option, value.first_chunk::<4>()) {
-            (name::COOKIE_KEY, _) => Err(Failure::new(libc::EOPNOTSUPP, "cookies cannot be sealed here")),
+            (name::COOKIE_KEY, _) => self.add_cookie_key(value),
             (_, None) => Err(invalid("an option is 4 bytes long")),
             (_, Some(number)) => self.set_number(option, u32::from_ne_bytes(*number)),
         }
+    }
+
+    /// The first key seals, all verify.
+    fn add_cookie_key(&self, text: &[u8]) -> Result<()> {
+        let text = std::str::from_utf8(text.strip_suffix(&[0]).unwrap_or(text)).unwrap_or_default();
+        let key: CookieKey = text.parse().map_err(|error| Failure::new(libc::EINVAL, format!("{error}")))?;
+        let mut state = self.lock();
+        let keys = &mut state.options.cookie_keys;
+        if keys.len() >= MAX_KEYS {
+            return Err(invalid("there are 16 keys already"));
+        }
+        keys.push(key);
+        Ok(())
     }
 
     fn set_number(&self, option: i32, value: u32) -> Result<()> {
@@ -133,7 +150,7 @@ impl Socket {
     }
 
     fn connected(self: &std::sync::Arc<Self>, library: &Library, fd: i32) -> Result<std::sync::Arc<Conversation>> {
-        self.conversation(library, fd, &To::Session(0), Patience::None).map_err(|failure| match failure.errno {
+        self.conversation(library, fd, 0, Patience::None).map_err(|failure| match failure.errno {
             libc::EAGAIN | libc::EDESTADDRREQ => Failure::new(libc::ENOTCONN, "it is not connected"),
             _ => failure,
         })
@@ -182,6 +199,9 @@ pub(crate) fn mapping(number: u32) -> Result<Mapping> {
         .find(|mapping| number_of(*mapping) == number)
         .ok_or_else(|| invalid("there is no such mapping"))
 }
+
+/// Keys change now and then.
+const MAX_KEYS: usize = 16;
 
 fn micros(time: Duration) -> u32 {
     time.as_micros().try_into().unwrap_or(u32::MAX)

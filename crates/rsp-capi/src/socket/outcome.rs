@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rserpool::{Answer, Outcome, Outgoing};
 
-use super::{Context, Notice, NoticeKind, Patience, Socket, To};
+use super::{Context, Notice, NoticeKind, Patience, Socket};
 use crate::errno::{Failure, Result};
 use crate::library::Library;
 
@@ -113,12 +113,12 @@ impl Socket {
         patience: Patience,
         context: Context,
     ) -> Result<()> {
-        let conversation = self.conversation(library, fd, &To::Session(session), patience)?;
         let Some(answer) = self.lock().answers.take(session, id) else {
             return Err(nothing_to_answer());
         };
-        let len = outgoing.data.len();
-        let sent = self.wait_for_room(library, fd, patience, &conversation, len, answer.reply(outgoing));
+        let conversation = self.lock().conversations.get(&session).cloned();
+        let replying = answer.reply(outgoing.clone());
+        let sent = self.wait_for_room(library, fd, patience, conversation.as_ref(), outgoing.data.len(), replying);
         match sent {
             Ok(Ok(sent)) => {
                 self.track(library, session, sent, context);
@@ -149,7 +149,11 @@ impl Socket {
             // The session is over, and the message with it.
             Err(_) => (RETURNED, 2, Bytes::new()),
         };
-        self.change(None, |state| state.outcomes.end(context, code));
+        if context != 0 {
+            self.change(None, |state| state.outcomes.end(context, code));
+        } else if code != RETURNED {
+            return;
+        }
         self.tell(Notice { context, code, count, bytes, ..Notice::new(NoticeKind::Outcome, session) });
     }
 }

@@ -6,7 +6,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rserpool::{PeHandle, PeSession};
+use rserpool::{PeHandle, PeSession, Source};
 
 use super::conversation::End;
 use super::notice::Callback;
@@ -76,6 +76,7 @@ impl Socket {
             }
             other => other,
         }
+        .inspect(|_| self.fetched.notify_one())
     }
 
     /// A session for a socket of its own.
@@ -140,7 +141,12 @@ impl State {
             Some(Inbound::Data(number, mut message)) => {
                 let conversation = self.conversations.get(&number).cloned();
                 message.taken();
-                let whole = Received::of_message(number, &message, conversation.as_deref());
+                let mut whole = Received::of_message(number, &message, conversation.as_deref());
+                match self.source(number) {
+                    Some(Source::Pe(pe)) => whole.pe = Some(pe.clone()),
+                    Some(Source::Address(address)) => whole.peer = Some(*address),
+                    None => {}
+                }
                 let ack_wanted = message.ack_wanted();
                 let (_, answer) = message.into_parts();
                 if ack_wanted {
@@ -161,7 +167,7 @@ impl State {
     fn is_going_on(&self, style: Style) -> bool {
         let is_connected = !matches!(self.connect, super::Attempt::None | super::Attempt::Failed(_));
         let is_element = style == Style::Many && (self.element.is_some() || self.register.is_running());
-        is_connected || is_element || !self.conversations.is_empty() || !self.destinations.is_empty()
+        is_connected || is_element || !self.conversations.is_empty() || self.mailbox.is_some()
     }
 
     /// As much as fits; what does not is kept.

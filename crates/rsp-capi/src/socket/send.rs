@@ -5,9 +5,8 @@ use std::future::Future;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use rserpool::{Outgoing, PeHandle, PoolHandle, Sent};
+use rserpool::{Destination, Outgoing, PeHandle, Sent};
 
-use super::conversation::End;
 use super::{Attempt, Conversation, Patience, Socket, Style};
 use crate::errno::{Failure, Result};
 use crate::library::Library;
@@ -17,8 +16,8 @@ use crate::library::Library;
 pub(crate) enum To {
     /// A session of this socket; 0 = the one it is connected with.
     Session(u32),
-    /// A server of this pool.
-    Pool(PoolHandle),
+    /// A pool, a server, an address.
+    Named(Destination),
 }
 
 /// What is done with the outcome.
@@ -39,14 +38,21 @@ impl Socket {
         patience: Patience,
         context: Context,
     ) -> Result<Option<PeHandle>> {
-        let conversation = self.conversation(library, fd, to, patience)?;
+        let number = match to {
+            To::Named(to) => return self.send_named(library, fd, to.clone(), outgoing, patience, context),
+            To::Session(number) => *number,
+        };
+        if let Some(to) = self.lock().destination(number) {
+            return self.send_named(library, fd, to, outgoing, patience, context);
+        }
+        let conversation = self.conversation(library, fd, number, patience)?;
         let len = outgoing.data.len();
         // Inside a failover callback it goes ahead of the resends, and never waits.
         if let Some(sent) = crate::ha::callback::send_ahead(self, conversation.number, &outgoing) {
             self.track(library, conversation.number, sent?, context);
             return Ok(conversation.pe());
         }
-        let sent = self.wait_for_room(library, fd, patience, &conversation, len, conversation.send(outgoing))?;
+        let sent = self.wait_for_room(library, fd, patience, Some(&conversation), len, conversation.send(outgoing))?;
         self.track(library, conversation.number, sent?, context);
         library.runtime.nudge();
         Ok(conversation.pe())
@@ -61,7 +67,13 @@ impl Socket {
         len: usize,
         patience: Patience,
     ) -> Result<()> {
-        let most = self.conversation(library, fd, to, patience)?.largest_message();
+        let most = match to {
+            To::Session(number) if self.lock().source(*number).is_none() => {
+                self.conversation(library, fd, *number, patience)?.largest_message()
+            }
+            // Whoever gets it may take less, and then says so.
+            _ => MOST,
+        };
         match len {
             0 => Err(Failure::new(libc::EINVAL, "a message has at least one byte")),
             _ if len > most => {
@@ -77,7 +89,7 @@ impl Socket {
         library: &Library,
         fd: RawFd,
         patience: Patience,
-        conversation: &Arc<Conversation>,
+        conversation: Option<&Arc<Conversation>>,
         len: usize,
         sending: impl Future<Output = rserpool::Result<T>>,
     ) -> Result<Result<T>> {
@@ -85,7 +97,9 @@ impl Socket {
         let done = match library.runtime.try_now(|cx| sending.as_mut().poll(cx)) {
             Some(done) => done,
             None => {
-                self.await_room(library, fd, conversation, len);
+                if let Some(conversation) = conversation {
+                    self.await_room(library, fd, conversation, len);
+                }
                 match patience {
                     Patience::None => return Err(Failure::new(libc::EAGAIN, "the window is full")),
                     Patience::Until(deadline) => library.runtime.wait(deadline, |cx| {
@@ -97,7 +111,7 @@ impl Socket {
                 }
             }
         };
-        if conversation.room() < LEAST {
+        if let Some(conversation) = conversation.filter(|it| it.room() < LEAST) {
             self.await_room(library, fd, conversation, LOW_WATER);
         }
         Ok(done.map_err(Failure::from))
@@ -115,71 +129,26 @@ impl Socket {
         });
     }
 
-    /// The session a message goes to, opened if need be.
+    /// The session with this number.
     pub(crate) fn conversation(
         self: &Arc<Self>,
         library: &Library,
         fd: RawFd,
-        to: &To,
+        number: u32,
         patience: Patience,
     ) -> Result<Arc<Conversation>> {
-        match to {
-            To::Session(number) => self.wait(library, fd, patience, |state| {
-                if let Some(conversation) = state.conversations.get(number) {
-                    return Some(Ok(Arc::clone(conversation)));
-                }
-                match (&state.connect, number, self.style) {
-                    (Attempt::Running, 0, _) => None,
-                    (Attempt::Failed(failure), 0, _) => Some(Err(failure.clone())),
-                    (Attempt::None, 0, Style::Many) => {
-                        Some(Err(Failure::new(libc::EDESTADDRREQ, "no session is named, and none is connected")))
-                    }
-                    _ => Some(Err(Failure::new(libc::ENOTCONN, "there is no such session any more"))),
-                }
-            }),
-            To::Pool(pool) => self.conversation_with(library, fd, pool, patience),
-        }
-    }
-
-    fn conversation_with(
-        self: &Arc<Self>,
-        library: &Library,
-        fd: RawFd,
-        pool: &PoolHandle,
-        patience: Patience,
-    ) -> Result<Arc<Conversation>> {
-        if self.style == Style::One {
-            return Err(Failure::new(
-                libc::EISCONN,
-                "a SOCK_STREAM socket has one session: rsp_connect names its pool",
-            ));
-        }
-        let known = self.lock().destinations.get(pool).copied();
-        let number = match known {
-            Some(number) => number,
-            None => {
-                let number = self.next_number();
-                self.change(None, |state| state.destinations.insert(pool.clone(), number));
-                let connecting = self.builder(library, pool).connect();
-                let (socket, pool) = (Arc::clone(self), pool.clone());
-                library.runtime.spawn(async move {
-                    match connecting.await {
-                        Ok(session) => drop(socket.begin(number, End::User(session))),
-                        Err(error) => socket.change(None, |state| {
-                            state.destinations.remove(&pool);
-                            state.failed_destinations.push((number, error.into()));
-                        }),
-                    }
-                });
-                number
-            }
-        };
         self.wait(library, fd, patience, |state| {
             if let Some(conversation) = state.conversations.get(&number) {
                 return Some(Ok(Arc::clone(conversation)));
             }
-            let failed = state.failed_destinations.iter().position(|(failed, _)| *failed == number);
-            failed.map(|index| Err(state.failed_destinations.swap_remove(index).1))
+            match (&state.connect, number, self.style) {
+                (Attempt::Running, 0, _) => None,
+                (Attempt::Failed(failure), 0, _) => Some(Err(failure.clone())),
+                (Attempt::None, 0, Style::Many) => {
+                    Some(Err(Failure::new(libc::EDESTADDRREQ, "no session is named, and none is connected")))
+                }
+                _ => Some(Err(Failure::new(libc::ENOTCONN, "there is no such session any more"))),
+            }
         })
     }
 
@@ -197,6 +166,8 @@ impl Socket {
     }
 }
 
+/// More than any session carries.
+const MOST: usize = 16 * 1024 * 1024;
 /// With less room than this even the smallest message would have to wait.
 const LEAST: usize = 64;
 /// How much room must come before a full window shows as writable again.

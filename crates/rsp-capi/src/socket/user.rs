@@ -84,6 +84,9 @@ impl Socket {
         if let Some(interval) = options.heartbeat {
             builder = builder.heartbeat(interval);
         }
+        if let Some(card) = options.card.clone() {
+            builder = builder.business_card(card);
+        }
         match self.mapping(&options) {
             Some(Mapping::None) | None => builder,
             Some(mapping) => builder.mappings([mapping]),
@@ -98,7 +101,7 @@ impl Socket {
         session: u32,
         report: Report,
     ) -> Result<()> {
-        let conversation = self.conversation(library, fd, &super::To::Session(session), Patience::None)?;
+        let conversation = self.conversation(library, fd, session, Patience::None)?;
         match &conversation.end {
             End::User(session) => {
                 let mut moving = std::pin::pin!(session.force_failover(report));

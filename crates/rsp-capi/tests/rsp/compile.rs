@@ -87,6 +87,7 @@ pub(crate) fn start(program: &Path, registrar: &Registrar, arguments: &[&str]) -
 pub(crate) fn environment(mut command: Command, registrar: &Registrar) -> Command {
     command
         .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("RSERPOOL_REGISTRARS", registrar.asap.to_string())
         .env("RSERPOOL_PROFILE", "fast")
         .env("RSERPOOL_TRANSPORT", "tcp");

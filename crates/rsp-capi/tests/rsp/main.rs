@@ -3,21 +3,61 @@
 
 mod compile;
 
-use sim::process::Registrar;
+use std::path::Path;
+use std::process::Command;
 
-use self::compile::{Language, compile, start};
+use sim::process::{Process, Registrar};
+
+use self::compile::{Language, compile, environment, start};
 
 #[test]
 fn the_header_compiles_in_every_language_version_without_a_warning() {
     for language in Language::ALL {
-        compile("forms.c", language, "forms");
+        for source in ["forms.c", "every_function.c"] {
+            compile(source, language, &format!("{source}-only-compiled"));
+        }
     }
+}
+
+/// Runs a program, as it is and under valgrind.
+fn passes(source: &str, language: Language) {
+    let registrar = Registrar::start("fast", &[]);
+    let program = compile(source, language, source);
+    for process in [start(&program, &registrar, &[]), valgrind(&program, &registrar)] {
+        let finished = process.finish();
+        assert_eq!(finished.code, Some(0), "{:?}\n{}", finished.lines, finished.errors);
+    }
+}
+
+/// A program under valgrind, which ends with 99 if it finds an error or anything lost.
+fn valgrind(program: &Path, registrar: &Registrar) -> Process {
+    let mut command = Command::new("valgrind");
+    command.args(["--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect", "--error-exitcode=99"]);
+    command.arg("--fair-sched=try").arg(program);
+    Process::spawn(environment(command, registrar))
 }
 
 #[test]
 fn every_function_does_what_the_header_says() {
-    let registrar = Registrar::start("fast", &[]);
-    let program = compile("every_function.c", Language::C11, "every_function");
-    let finished = start(&program, &registrar, &[]).finish();
-    assert_eq!(finished.code, Some(0), "{:?}\n{}", finished.lines, finished.errors);
+    passes("every_function.c", Language::C11);
+}
+
+#[test]
+fn every_function_does_the_same_in_cxx() {
+    passes("every_function.c", Language::Cxx17);
+}
+
+#[test]
+fn bad_input_is_an_errno_and_never_a_crash() {
+    passes("bad_input.c", Language::C99);
+}
+
+#[test]
+fn callbacks_may_call_back_in_close_and_jump() {
+    passes("callbacks.c", Language::C17);
+}
+
+#[test]
+fn threads_signals_fork_and_cancellation_are_as_posix_has_them() {
+    passes("threads.c", Language::C11);
 }

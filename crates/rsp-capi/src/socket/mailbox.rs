@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Messages to pools, servers and addresses that a send names, and what comes back from them.
+
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::task::Poll;
+
+use rserpool::{Destination, Error, Item, Outgoing, PeHandle, PoolUser, Source};
+use tokio::task::AbortHandle;
+
+use super::{Context, Inbound, Notice, Patience, Socket, Style};
+use crate::errno::{Failure, Result};
+use crate::library::Library;
+
+/// The part of the process's pool user that is this socket's own.
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    pub(super) user: PoolUser,
+    pub(super) reader: AbortHandle,
+    /// Who has written, by the number the application knows them by.
+    correspondents: Vec<(u32, Source)>,
+    /// Sends that go on in the background.
+    pub(super) under_way: usize,
+}
+
+impl Socket {
+    /// Sends to a pool, a server or an address; answers the server that was chosen. A call that may not wait leaves it to the background, where a
+    /// session is opened if need be; what fails there comes back as returned.
+    pub(crate) fn send_named(
+        self: &Arc<Self>,
+        library: &Library,
+        fd: RawFd,
+        to: Destination,
+        outgoing: Outgoing,
+        patience: Patience,
+        context: Context,
+    ) -> Result<Option<PeHandle>> {
+        if self.style == Style::One {
+            return Err(Failure::new(
+                libc::EISCONN,
+                "a SOCK_STREAM socket has one session: rsp_connect names its pool",
+            ));
+        }
+        let user = self.mailbox(library)?;
+        let Patience::Until(deadline) = patience else {
+            self.send_in_background(library, fd, user, to, outgoing, context)?;
+            return Ok(None);
+        };
+        let mut sending = std::pin::pin!(user.send(to, outgoing));
+        let sent = library.runtime.wait(deadline, |cx| match self.lock().closed {
+            true => Poll::Ready(Err(Error::Closed)),
+            false => sending.as_mut().poll(cx),
+        })??;
+        let pe = sent.pe().cloned();
+        self.track(library, 0, sent, context);
+        library.runtime.nudge();
+        Ok(pe)
+    }
+
+    fn send_in_background(
+        self: &Arc<Self>,
+        library: &Library,
+        fd: RawFd,
+        user: PoolUser,
+        to: Destination,
+        outgoing: Outgoing,
+        context: Context,
+    ) -> Result<()> {
+        self.change(Some(fd), |state| {
+            let mailbox = state.mailbox.as_mut().ok_or_else(super::closed)?;
+            if mailbox.under_way >= MAX_UNDER_WAY {
+                return Err(Failure::new(libc::EAGAIN, "too many messages wait for sessions that are being opened"));
+            }
+            mailbox.under_way += 1;
+            if context.number != 0 {
+                state.outcomes.begin(context.number);
+            }
+            Ok(())
+        })?;
+        let socket = Arc::clone(self);
+        library.runtime.spawn(async move {
+            let sent = user.send(to, outgoing.clone()).await;
+            socket.change(None, |state| {
+                if let Some(mailbox) = &mut state.mailbox {
+                    mailbox.under_way -= 1;
+                }
+            });
+            let outcome = match sent {
+                Ok(sent) => sent.await,
+                Err(error) => {
+                    tracing::debug!(%error, "a message could not be sent");
+                    Ok(rserpool::Outcome::Returned(outgoing, rserpool::ReturnReason::SessionEnded))
+                }
+            };
+            socket.came_out(0, context.number, outcome);
+        });
+        Ok(())
+    }
+
+    fn mailbox(self: &Arc<Self>, library: &Library) -> Result<PoolUser> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(super::closed());
+        }
+        if let Some(mailbox) = &state.mailbox {
+            return Ok(mailbox.user.clone());
+        }
+        let user = library.user.separate();
+        let reader = library.runtime.enter(|| tokio::spawn(read(Arc::clone(self), user.clone()))).abort_handle();
+        state.mailbox = Some(Mailbox { user: user.clone(), reader, correspondents: Vec::new(), under_way: 0 });
+        Ok(user)
+    }
+
+    /// The number of somebody who has written.
+    fn correspondent(&self, source: &Source) -> u32 {
+        let known = |(_, known): &&(u32, Source)| known == source;
+        if let Some(mailbox) = &self.lock().mailbox
+            && let Some((number, _)) = mailbox.correspondents.iter().find(known)
+        {
+            return *number;
+        }
+        let number = self.next_number();
+        if let Some(mailbox) = &mut self.lock().mailbox {
+            if mailbox.correspondents.len() >= MAX_CORRESPONDENTS {
+                mailbox.correspondents.remove(0);
+            }
+            mailbox.correspondents.push((number, source.clone()));
+        }
+        number
+    }
+}
+
+impl super::State {
+    /// Who has this number.
+    pub(super) fn source(&self, number: u32) -> Option<&Source> {
+        let mailbox = self.mailbox.as_ref()?;
+        mailbox.correspondents.iter().find(|(known, _)| *known == number).map(|(_, source)| source)
+    }
+
+    /// Where a message to this number goes.
+    pub(super) fn destination(&self, number: u32) -> Option<Destination> {
+        Some(match self.source(number)? {
+            Source::Pe(pe) => Destination::Pe(pe.clone()),
+            Source::Address(address) => Destination::Address(*address),
+        })
+    }
+}
+
+/// Brings what comes back.
+async fn read(socket: Arc<Socket>, user: PoolUser) {
+    loop {
+        // What is not fetched stays where it was sent.
+        while socket.lock().queue.len() >= MAX_WAITING {
+            socket.fetched.notified().await;
+        }
+        let (source, item) = user.recv_item().await;
+        let number = socket.correspondent(&source);
+        let pe = match source {
+            Source::Pe(pe) => Some(pe),
+            Source::Address(_) => None,
+        };
+        match item {
+            Item::Data(message) => socket.push(Inbound::Data(number, message)),
+            Item::Failover(failover) => socket.tell(Notice::failover(number, 0, failover)),
+            Item::Notice(notice) => socket.tell_of(number, pe, notice),
+            _ => {}
+        }
+    }
+}
+
+/// Sends to named destinations that may wait for their sessions in the background.
+const MAX_UNDER_WAY: usize = 64;
+/// Servers and addresses that are known by a number at a time.
+const MAX_CORRESPONDENTS: usize = 65_536;
+/// Items a socket holds before nothing more is fetched for it.
+const MAX_WAITING: usize = 1024;
