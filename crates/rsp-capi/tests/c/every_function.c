@@ -150,6 +150,23 @@ static void cookies(int server, int other, int client) {
     CHECK(memcmp(buffer + sizeof(notification), "state", 5) == 0);
 }
 
+/* Until a registrar knows so many servers of the pool, and this process, too. */
+static void wait_for_servers(int fd, const char *name, size_t count) {
+    uint32_t no = 0;
+    size_t found = 0;
+    int tries;
+
+    OK(rsp_setsockopt(fd, SOL_RSP, RSP_OPT_STALE, &no, sizeof(no)));
+    for (tries = 0; tries < 3000 && found < count; tries++) {
+        struct rsp_poolinfo *pool = rsp_getpoolinfo(fd, name, strlen(name), 0xffffffff);
+        CHECK(pool != NULL);
+        found = pool->pi_count;
+        rsp_freepoolinfo(pool);
+        usleep(found < count ? 10000 : 0);
+    }
+    CHECK(found >= count);
+}
+
 /* Messages that name where they go. */
 static void names(int server, const struct sockaddr_pehandle *pe) {
     int fd = (int)rsp_socket(AF_INET, SOCK_SEQPACKET, IPPROTO_TCP);
@@ -333,6 +350,7 @@ int main(void) {
     names(server, &own);
     basic_mode(client, &own);
     other = serve("every", SOCK_DGRAM);
+    wait_for_servers(client, "every", 2);
     cookies(server, other, client);
     callbacks(client);
     streams();
