@@ -132,14 +132,9 @@ fn lock() -> MutexGuard<'static, Option<Arc<Library>>> {
     CURRENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The thread that ends the program has lost its thread-local variables by now, and tokio needs them: another one cleans up.
 extern "C" fn at_exit() {
     crate::panic::boundary((), || {
-        if lock().is_some() {
-            let cleaning = std::thread::Builder::new().spawn(cleanup)?;
-            // A panic has been said where it happened.
-            let _ = cleaning.join();
-        }
+        cleanup();
         Ok(())
     });
 }
