@@ -29,7 +29,7 @@ static void fail(int line, const char *what)
 /* The call fails, and with this errno. */
 #define FAILS(call, number) (errno = 0, CHECK((call) == -1), CHECK(errno == (number)))
 
-#define WAIT 30000
+#define WAIT 100000
 
 static const unsigned char *text(const char *s)
 {

@@ -31,7 +31,7 @@ fn port_7() -> MutexGuard<'static, ()> {
 /// Until the pool has so many servers.
 fn wait_for_servers(registrar: &Registrar, pool: &str, count: usize) {
     let url = format!("/v1/pools/{pool}");
-    for _ in 0..3000 {
+    for _ in 0..12_000 {
         if http_get(registrar, &url).matches("\"home\"").count() == count {
             return;
         }

@@ -5,6 +5,8 @@
 mod compile;
 mod header;
 
+use std::path::Path;
+
 use sim::process::Registrar;
 
 use self::compile::{Language, compile, start};
@@ -16,10 +18,29 @@ fn the_header_compiles_in_every_language_version_without_a_warning() {
     }
 }
 
-#[test]
-fn every_call_does_what_its_manual_page_says() {
-    let registrar = Registrar::start("fast", &[]);
-    let program = compile("rserpool_calls.c", Language::C11, "rserpool_calls");
-    let finished = start(&program, &registrar, &[]).finish();
+/// Over this transport; a busy machine is silent for longer than profile fast allows.
+fn passes_over(transport: &str, wrapper: &[&str]) {
+    let registrar = Registrar::start("standard", &[]);
+    let program = compile("rserpool_calls.c", Language::C11, &format!("rserpool_calls_{transport}_{}", wrapper.len()));
+    let transport = format!("RSERPOOL_TRANSPORT={transport}");
+    let program = program.to_str().expect("cargo's folders are text");
+    let words = [&["RSERPOOL_PROFILE=standard", &transport], wrapper, &[program]].concat();
+    let finished = start(Path::new("/usr/bin/env"), &registrar, &words).finish();
     assert_eq!(finished.code, Some(0), "{:?}\n{}", finished.lines, finished.errors);
+}
+
+#[test]
+fn every_call_does_what_its_manual_page_says_over_tcp() {
+    passes_over("tcp", &[]);
+}
+
+#[test]
+fn every_call_does_what_its_manual_page_says_over_sctp() {
+    passes_over("sctp-udp", &[]);
+}
+
+#[test]
+fn the_calls_leave_nothing_behind_that_valgrind_finds() {
+    let leaks = ["--leak-check=full", "--errors-for-leak-kinds=definite,indirect", "--error-exitcode=99"];
+    passes_over("tcp", &[&["/usr/bin/valgrind", "--fair-sched=try"], &leaks[..]].concat());
 }
