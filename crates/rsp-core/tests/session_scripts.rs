@@ -75,7 +75,10 @@ impl Script {
     fn event(&mut self, event: Event) {
         let id = AssociationId(self.association);
         self.pu(PuInput::Association(id, event.clone()));
-        self.pe(PeInput::Association(event));
+        self.pe(match self.association {
+            DATA => PeInput::Data(event),
+            _ => PeInput::Association(event),
+        });
     }
 
     fn message(&mut self, ppid: u32, data: Bytes) {
@@ -178,7 +181,11 @@ impl Runner for Script {
                 let hold_failover = args.key("hold")?.unwrap_or(false);
                 settings.extensions = args.key("extensions")?.unwrap_or(true);
                 settings.mixed_pools = args.key("mixed-pools")?.unwrap_or(false);
-                self.end = End::Pu(PuSession::new(settings, PuOptions { failover, hold_failover }, 0xabc));
+                self.end = End::Pu(PuSession::new(
+                    settings,
+                    PuOptions { failover, hold_failover, separate: args.key("separate")?.unwrap_or(false) },
+                    0xabc,
+                ));
                 self.pu(PuInput::Start);
             }
             // pe [acks=BOOL] [on=TRANSPORT] [keys=SEED[+SEED..]] [interval=MS]: keys seal its cookies
@@ -193,6 +200,9 @@ impl Runner for Script {
                 if let Some(seal) = seal(keys.as_deref().unwrap_or(""), lifetime)? {
                     machine.seal_cookies(seal);
                 }
+                if args.key("separate")?.unwrap_or(false) {
+                    machine.offer_separate_data();
+                }
                 self.end = End::Pe(machine);
             }
             // selected PE | selected none
@@ -200,6 +210,7 @@ impl Runner for Script {
                 let result = match args.next()? {
                     "none" => Err(SelectFailure::UnknownPool("no such pool".into())),
                     "plain-udp" => Ok(element(1, parameter::Protocol::Udp)),
+                    "separate" => Ok(separate(args.next()?.parse()?)),
                     pe => Ok(element(pe.parse()?, parameter::Protocol::Tcp)),
                 };
                 self.pu(PuInput::Endpoint(FromEndpoint::Selected(result)));
@@ -207,6 +218,12 @@ impl Runner for Script {
             "listed" => {
                 let listed = args.next()?.parse()?;
                 self.pu(PuInput::Endpoint(FromEndpoint::Listed(listed)));
+            }
+            // on ASSOCIATION: what happens next happens there
+            "on" => self.association = args.next()?.parse()?,
+            "joined" => {
+                self.pe(PeInput::Joined(peer(args.key("on")?), 0));
+                self.association = DATA;
             }
             // up [on=tcp|sctp|sctp-udp]
             "up" => {
@@ -250,12 +267,15 @@ impl Runner for Script {
             // hello [answer=BOOL] [acks=BOOL] [count=N] [window=N] [heartbeat=MS] [session=N]
             "hello" => {
                 let acks = if args.key("acks")?.unwrap_or(true) { Features::ACKS } else { Features(0) };
+                let separate =
+                    if args.key("separate")?.unwrap_or(false) { Features::SEPARATE_DATA } else { Features(0) };
                 let fragments = if args.key("fragments")?.unwrap_or(false) { Features::FRAGMENTS } else { Features(0) };
                 let hello = Hello {
                     version: 1,
                     answer: args.key("answer")?.unwrap_or(matches!(self.end, End::Pu(_))),
                     resumed: false,
-                    features: acks | fragments | Features::HEARTBEAT | Features::DRAIN,
+                    data: false,
+                    features: acks | fragments | separate | Features::HEARTBEAT | Features::DRAIN,
                     session_id: args.key("session")?.unwrap_or(0xabc),
                     failover_count: args.key("count")?.unwrap_or(0),
                     heartbeat_ms: args.key("heartbeat")?.unwrap_or(200),
@@ -473,6 +493,19 @@ fn element(id: u32, protocol: parameter::Protocol) -> PoolElement {
     }
 }
 
+/// Data at one address, control at another.
+fn separate(id: u32) -> PoolElement {
+    let mut element = element(id, parameter::Protocol::Tcp);
+    if let UserTransport::Ip(transport) = &mut element.user_transport {
+        transport.transport_use = TransportUse::DATA_ONLY;
+        element.asap_transport = Some(Transport { port: 9000 + id as u16, ..transport.clone() });
+    }
+    element
+}
+
+/// The association for user data of a PE that has its own.
+const DATA: u64 = 3;
+
 fn show_pu(effect: &PuEffect) -> String {
     match effect {
         PuEffect::Association(id, request) => show_request(id.0, request),
@@ -496,6 +529,7 @@ fn show_pu(effect: &PuEffect) -> String {
 fn show_pe(effect: &PeEffect) -> String {
     match effect {
         PeEffect::Association(request) => show_request(1, request),
+        PeEffect::Data(request) => show_request(3, request),
         PeEffect::Deliver(PeItem::Data(message)) => show_message(message),
         PeEffect::Deliver(PeItem::Cookie(cookie)) => format!("deliver: cookie {}", text(cookie)),
         PeEffect::Deliver(PeItem::BusinessCard(card)) => show_card(card),

@@ -101,7 +101,7 @@ impl World {
             let link = Link::new(AssociationId(1), Some(&peer));
             (End::Pe(PeSession::new(settings, PeId(7), yes, AssociationId(1), &peer, Time::ZERO)), Some(link))
         } else {
-            let options = PuOptions { failover: yes, hold_failover: other };
+            let options = PuOptions { failover: yes, hold_failover: other, separate: false };
             (End::Pu(PuSession::new(settings, options, SESSION)), None)
         };
         let mut world = World {
@@ -302,6 +302,7 @@ impl World {
             version: 1,
             answer: matches!(self.end, End::Pu(_)) == right,
             resumed: false,
+            data: false,
             features: [
                 Features::ACKS | Features::HEARTBEAT | Features::DRAIN | Features::FRAGMENTS,
                 Features(u32::from(source.byte())),
@@ -475,6 +476,7 @@ impl From<PeEffect> for Wish {
     fn from(effect: PeEffect) -> Self {
         match effect {
             PeEffect::Association(request) => Wish::Association(AssociationId(1), request),
+            PeEffect::Data(request) => panic!("{request:?} for an association that was not offered"),
             PeEffect::Deliver(PeItem::Data(message)) => Wish::Received(Some(message.receipt)),
             PeEffect::Deliver(_) => Wish::Received(None),
             PeEffect::Outcome(send, _) => Wish::Outcome(send),

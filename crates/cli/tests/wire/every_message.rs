@@ -230,6 +230,7 @@ fn session_parameters() -> Vec<SessionParameter> {
         version: 1,
         answer: true,
         resumed: true,
+        data: false,
         features,
         session_id: 0x0123_4567_89ab_cdef,
         failover_count: 2,

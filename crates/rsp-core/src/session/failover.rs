@@ -25,6 +25,8 @@ pub(super) struct Journey {
     tried: SmallVec<[PeId; 4]>,
     attempts: u32,
     pause: Duration,
+    /// A PE had no control channel beside its data.
+    pub(super) not_separate: bool,
 }
 
 impl PuSession {
@@ -37,6 +39,7 @@ impl PuSession {
                 tried: SmallVec::new(),
                 attempts: 0,
                 pause: self.settings.retry_interval,
+                not_separate: false,
             });
         }
     }
@@ -44,19 +47,39 @@ impl PuSession {
     /// The association is gone.
     pub(super) fn lost(&mut self, cause: Cause, now: Time) {
         match std::mem::take(&mut self.state) {
-            State::Connecting(mut journey, _, target) | State::Greeting(mut journey, _, target) => {
-                self.timers.stop(Timer::HelloWait);
-                self.timers.stop(Timer::Watchdog);
+            // NO_MAPPING, whose ASAP transport is for registrars alone.
+            State::Greeting(mut journey, link, target)
+                if link.data.is_separate() && link.greeting == Greeting::Undecided =>
+            {
+                journey.not_separate = true;
+                self.event(SessionEvent::Unreachable(target.pe, cause));
+                self.onwards(journey, target.pe, now);
+            }
+            State::Connecting(journey, _, target) | State::Greeting(journey, _, target) => {
                 self.event(SessionEvent::Unreachable(target.pe, cause));
                 self.effects.push(PuEffect::Endpoint(ToEndpoint::Report(target.pe)));
-                journey.tried.push(target.pe);
-                journey.attempts += 1;
-                // What went out before HELLO was decided (first association only) may have arrived.
-                self.rewind(true, now);
-                self.select(journey);
+                self.onwards(journey, target.pe, now);
             }
             State::Holding(_, target) | State::Open(_, target) => self.depart(target, cause, true, now),
             other => self.state = other,
+        }
+    }
+
+    /// This PE was tried without success.
+    pub(super) fn onwards(&mut self, mut journey: Journey, pe: PeId, now: Time) {
+        self.timers.stop(Timer::HelloWait);
+        self.timers.stop(Timer::Watchdog);
+        journey.tried.push(pe);
+        journey.attempts += 1;
+        // What went out before HELLO was decided (first association only) may have arrived.
+        self.rewind(true, now);
+        self.select(journey);
+    }
+
+    fn target_of(&self, element: &PoolElement) -> Option<Target> {
+        match self.options.separate {
+            true => Target::perhaps_separate(element),
+            false => Target::of(element),
         }
     }
 
@@ -105,7 +128,13 @@ impl PuSession {
         self.rewind(false, now);
         self.timers.set(Timer::GiveUp, now + self.settings.give_up);
         let pause = self.settings.retry_interval;
-        self.select(Journey { left: Some((from.pe, cause)), tried: SmallVec::new(), attempts: 0, pause });
+        self.select(Journey {
+            left: Some((from.pe, cause)),
+            tried: SmallVec::new(),
+            attempts: 0,
+            pause,
+            not_separate: false,
+        });
     }
 
     /// Everything without an outcome waits for the next PE, or comes back if it must not go there. What never went out has no PE yet where none was reached.
@@ -131,7 +160,9 @@ impl PuSession {
         //# If the peer's PE should fail, this preferred list will be
         //# used to guide the ASAP Endpoint in the selection of an alternate
         //# PE.
-        if let Some(target) = self.prefer.iter().filter(|pe| !avoid.contains(&pe.id)).find_map(Target::of) {
+        if let Some(target) =
+            self.prefer.iter().filter(|pe| !avoid.contains(&pe.id)).find_map(|element| self.target_of(element))
+        {
             return self.connect(journey, target);
         }
         self.state = State::Selecting(journey);
@@ -152,11 +183,15 @@ impl PuSession {
             Ok(element) if journey.tried.contains(&element.id) || self.drained.contains(&element.id) => {
                 // Only PEs that were tried in this round are left.
                 if first && journey.attempts > 0 {
-                    return self.end(Err(SessionError::NoServer { tried: journey.attempts }), ByeReason::Closed);
+                    let error = match journey.not_separate {
+                        true => SessionError::NotSeparate,
+                        false => SessionError::NoServer { tried: journey.attempts },
+                    };
+                    return self.end(Err(error), ByeReason::Closed);
                 }
                 self.pause(journey, now);
             }
-            Ok(element) => match Target::of(&element) {
+            Ok(element) => match self.target_of(&element) {
                 Some(target) => self.connect(journey, target),
                 None => self.end(Err(SessionError::NoMapping), ByeReason::Closed),
             },
@@ -197,7 +232,10 @@ impl PuSession {
         if !matches!(self.state, State::Greeting(..)) {
             return;
         }
-        if self.pool_speaks_hello && !self.settings.mixed_pools {
+        let said = self.link().is_some_and(|link| matches!(link.greeting, Greeting::Spoken(_)));
+        if said {
+            self.broken("it does not take the association for data".into(), now);
+        } else if self.pool_speaks_hello && !self.settings.mixed_pools {
             self.broken("no answer to HELLO".into(), now);
         } else {
             self.plain(now);

@@ -86,13 +86,18 @@ impl PuSession {
             link.request(Request::Heartbeat(heartbeat));
         }
         self.watch_peer(heartbeat, now);
-        if matches!(self.state, State::Greeting(..)) {
-            self.decided(now);
+        match &self.state {
+            State::Greeting(_, link, _) if link.data.is_separate() => self.open_data_association(now),
+            State::Greeting(..) => self.decided(now),
+            _ => {}
         }
     }
 
     /// The peer speaks nothing but the RFCs.
     pub(super) fn plain(&mut self, now: Time) {
+        if self.link().is_some_and(|link| link.data.is_separate()) {
+            return self.not_separate(now);
+        }
         if let Some(link) = self.link() {
             link.greeting = Greeting::Plain;
         }

@@ -14,11 +14,12 @@ use rsp_wire::parameter::ErrorCause;
 use rsp_wire::session::{ENVELOPE_PPID, Envelope, Features, Hello, SessionParameter};
 
 use super::credit::Credit;
+use super::data_association::DataAssociation;
 use super::fragments::{self, Fragments, Whole};
 use super::outbox::Pending;
 use super::{Message, Outgoing, Receipt, take};
 use crate::PPID_ASAP;
-use crate::association::{AssociationId, Mapping, Peer, Request, Token};
+use crate::association::{AssociationId, Heartbeat, Mapping, Peer, Request, Token};
 use crate::config::SessionSettings;
 
 /// What is known of the peer's session layer.
@@ -55,6 +56,10 @@ pub(super) struct Link {
     max_message: usize,
     features: Features,
     requests: Vec<Request>,
+    /// User data goes another way than control.
+    pub(super) data: DataAssociation,
+    data_requests: Vec<Request>,
+    heartbeat: Option<Heartbeat>,
     next_token: u64,
     next_control: u64,
     sent: BTreeMap<u64, (u64, usize)>,
@@ -98,6 +103,9 @@ impl Link {
             max_message: 0,
             features,
             requests: Vec::new(),
+            data: DataAssociation::Shared,
+            data_requests: Vec::new(),
+            heartbeat: None,
             next_token: 1,
             next_control: 1,
             sent: BTreeMap::new(),
@@ -133,12 +141,57 @@ impl Link {
         }
     }
 
+    /// The association for user data is up.
+    pub(super) fn data_up(&mut self, peer: &Peer) {
+        self.max_message = peer.max_message;
+        self.has_streams = peer.mapping == Mapping::Sctp;
+        self.credit.is_told = peer.mapping == Mapping::Sctp;
+        self.data_requests.extend(self.heartbeat.map(Request::Heartbeat));
+    }
+
+    /// This end takes a second association for user data.
+    pub(super) fn offer_separate_data(&mut self) {
+        self.features = self.features | Features::SEPARATE_DATA;
+    }
+
+    /// Our HELLO on the association for user data; what it is known by.
+    pub(super) fn data_hello(&mut self, session_id: u64, failover_count: u32) -> Token {
+        let hello = Hello { data: true, ..self.hello_of(false, session_id, failover_count) };
+        let at = self.requests.len();
+        self.session(SessionParameter::Hello(hello));
+        self.data_requests.extend(self.requests.drain(at..));
+        Token(CONTROL | (self.next_control - 1))
+    }
+
+    /// One of two associations is gone: nothing more goes there, and the other one is ended.
+    pub(super) fn other_is_gone(&mut self, data_is_gone: bool) {
+        if self.data.id().is_none() {
+            return;
+        }
+        let (gone, other) = match data_is_gone {
+            true => (&mut self.data_requests, &mut self.requests),
+            false => (&mut self.requests, &mut self.data_requests),
+        };
+        gone.clear();
+        other.push(Request::Abort);
+        self.data = DataAssociation::Awaited(self.data.id());
+    }
+
     /// Our HELLO.
     pub(super) fn hello(&mut self, answer: bool, session_id: u64, failover_count: u32) {
-        let hello = Hello {
+        let hello = self.hello_of(answer, session_id, failover_count);
+        self.session(SessionParameter::Hello(hello));
+        if answer {
+            self.unheard_hello = Some(CONTROL | (self.next_control - 1));
+        }
+    }
+
+    fn hello_of(&self, answer: bool, session_id: u64, failover_count: u32) -> Hello {
+        Hello {
             version: 1,
             answer,
             resumed: failover_count > 0,
+            data: false,
             features: self.features,
             session_id,
             failover_count,
@@ -146,10 +199,6 @@ impl Link {
             largest_message: u32::try_from(self.takes()).unwrap_or(u32::MAX),
             receive_window: self.settings.receive_window,
             next: self.expects,
-        };
-        self.session(SessionParameter::Hello(hello));
-        if answer {
-            self.unheard_hello = Some(CONTROL | (self.next_control - 1));
         }
     }
 
@@ -243,6 +292,9 @@ impl Link {
 
     /// Sends `pending` with this id if the peer's state and window allow it, and answers whether it did.
     pub(super) fn transmit(&mut self, id: u64, pending: &mut Pending, first_association: bool, now: Time) -> bool {
+        if !self.data.is_ready() {
+            return false;
+        }
         let outgoing = &pending.outgoing;
         let carried = self.carried();
         let in_fragments = outgoing.data.len() > carried;
@@ -258,6 +310,10 @@ impl Link {
         }
         let awaits_ack = outgoing.ack && self.has(Features::ACKS);
         let acknowledges = outgoing.answers.filter(|r| r.association == self.association).map(|r| r.id);
+        if acknowledges.is_some() && self.data.is_separate() && self.cookie_waits() {
+            // The cookie goes another way, and comes first.
+            return false;
+        }
         let numbered =
             in_fragments || outgoing.ack || pending.resend || acknowledges.is_some() || self.peer_expects != id;
         let enveloped = match &self.greeting {
@@ -314,7 +370,11 @@ impl Link {
         let credit = credit(len);
         let token = self.next_token;
         self.next_token += 1;
-        self.requests.push(Request::Send { stream, ppid, unordered, lifetime, token: Token(token), data });
+        let request = Request::Send { stream, ppid, unordered, lifetime, token: Token(token), data };
+        match self.data.is_separate() {
+            true => self.data_requests.push(request),
+            false => self.requests.push(request),
+        }
         self.sent.insert(token, (id, credit));
         self.undelivered += credit;
         self.credit.sent += credit as u64;
@@ -396,8 +456,31 @@ impl Link {
         self.credit.peer_took(bytes)
     }
 
+    /// A message came in on the association for user data.
+    pub(super) fn receive_on_data(
+        &mut self,
+        sequence: u64,
+        stream: u16,
+        ppid: u32,
+        unordered: bool,
+        data: Bytes,
+    ) -> Received {
+        match ppid {
+            PPID_ASAP => Received::Broken("control on the association for data".into()),
+            _ => self.receive_any(sequence, stream, ppid, unordered, data),
+        }
+    }
+
     /// A message came in.
     pub(super) fn receive(&mut self, sequence: u64, stream: u16, ppid: u32, unordered: bool, data: Bytes) -> Received {
+        match ppid {
+            PPID_ASAP => self.receive_any(sequence, stream, ppid, unordered, data),
+            _ if self.data.is_separate() => Received::Broken("data on the association for control".into()),
+            _ => self.receive_any(sequence, stream, ppid, unordered, data),
+        }
+    }
+
+    fn receive_any(&mut self, sequence: u64, stream: u16, ppid: u32, unordered: bool, data: Bytes) -> Received {
         match ppid {
             PPID_ASAP if self.control_bytes > self.settings.max_control_bytes => {
                 Received::Broken("it asks and does not take the answers".into())
@@ -533,7 +616,10 @@ impl Link {
             if let Some(credit) = take(&mut self.untaken, &sequence) {
                 self.untaken_bytes -= credit;
                 self.credit.taken += credit as u64;
-                self.requests.push(Request::Taken { sequence });
+                match self.data.is_separate() {
+                    true => self.data_requests.push(Request::Taken { sequence }),
+                    false => self.requests.push(Request::Taken { sequence }),
+                }
             }
         }
     }
@@ -565,7 +651,22 @@ impl Link {
         std::mem::take(&mut self.requests)
     }
 
+    /// What the transport of the association for user data is to do.
+    pub(super) fn take_data_requests(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.data_requests)
+    }
+
+    pub(super) fn request_data(&mut self, request: Request) {
+        self.data_requests.push(request);
+    }
+
     pub(super) fn request(&mut self, request: Request) {
+        if let Request::Heartbeat(heartbeat) = &request {
+            self.heartbeat = Some(*heartbeat);
+        }
+        if self.data.id().is_some() {
+            self.data_requests.push(request.clone());
+        }
         self.requests.push(request);
     }
 

@@ -7,6 +7,7 @@
 mod card;
 mod cookie;
 mod credit;
+mod data_association;
 mod drain;
 mod event;
 mod failover;
@@ -172,6 +173,9 @@ pub enum SessionError {
     /// The pool's elements offer no mapping a session can use.
     #[error("the pool's servers offer no control channel (NO_MAPPING): connect to them yourself")]
     NoMapping,
+    /// The pool's elements have their data apart from control, and none of them knows how a session has that.
+    #[error("the pool's servers offer no control channel beside their data (NO_MAPPING): connect to them yourself")]
+    NotSeparate,
     /// The session was opened without failover and its PE failed.
     #[error("the server failed: {0}")]
     Failed(Cause),
@@ -203,21 +207,26 @@ pub struct Target {
     pub protocol: Protocol,
     /// Its addresses.
     pub addresses: SmallVec<[SocketAddr; 1]>,
+    /// Where its control channel is, if that is an association of its own.
+    pub control: Option<(Protocol, SmallVec<[SocketAddr; 1]>)>,
 }
 
 impl Target {
     /// Where a session reaches this PE; `None` if it offers no control channel (NO_MAPPING).
     pub fn of(element: &PoolElement) -> Option<Target> {
         let UserTransport::Ip(transport) = &element.user_transport else { return None };
-        let protocol = match transport.protocol {
-            parameter::Protocol::Sctp => Protocol::Sctp,
-            parameter::Protocol::Tcp => Protocol::Tcp,
-            _ => return None,
-        };
-        (transport.transport_use == TransportUse::DATA_PLUS_CONTROL).then(|| Target {
-            pe: element.id,
-            protocol,
-            addresses: transport.addresses.iter().map(|a| SocketAddr::new(*a, transport.port)).collect(),
+        let (protocol, addresses) = reached(transport)?;
+        let shared = transport.transport_use == TransportUse::DATA_PLUS_CONTROL;
+        shared.then_some(Target { pe: element.id, protocol, addresses, control: None })
+    }
+
+    /// The same, if data may go over an association of its own: to a PE whose user transport is for data only control goes to its ASAP transport.
+    pub fn perhaps_separate(element: &PoolElement) -> Option<Target> {
+        Target::of(element).or_else(|| {
+            let UserTransport::Ip(transport) = &element.user_transport else { return None };
+            let (protocol, addresses) = reached(transport)?;
+            let control = Some(reached(element.asap_transport.as_ref()?)?);
+            Some(Target { pe: element.id, protocol, addresses, control })
         })
     }
 }
@@ -229,4 +238,14 @@ fn take<K: Ord, V>(map: &mut BTreeMap<K, V>, key: &K) -> Option<V> {
         *map = BTreeMap::new();
     }
     value
+}
+
+/// By which mapping and where, if it is one for sessions.
+fn reached(transport: &parameter::Transport) -> Option<(Protocol, SmallVec<[SocketAddr; 1]>)> {
+    let protocol = match transport.protocol {
+        parameter::Protocol::Sctp => Protocol::Sctp,
+        parameter::Protocol::Tcp => Protocol::Tcp,
+        _ => return None,
+    };
+    Some((protocol, transport.addresses.iter().map(|a| SocketAddr::new(*a, transport.port)).collect()))
 }

@@ -13,6 +13,7 @@ use rsp_wire::session::{ByeReason, Features, Hello, SessionParameter};
 
 use super::card::kept;
 use super::cookie::{CookieRefused, CookieSeal, MAX_COOKIE, MAX_SEALED_COOKIE, Opened};
+use super::data_association::DataAssociation;
 use super::link::{Greeting, Link, Received, sendable};
 use super::outbox::{Outbox, Pending};
 use super::{Message, Outcome, Outgoing, Receipt, ReturnReason, SendId, SessionEvent};
@@ -43,6 +44,10 @@ pub enum PeInput {
     Abandon(ByeReason),
     /// From the association.
     Association(Event),
+    /// The association for user data is up, and said whose it is with this message, its first.
+    Joined(Peer, u64),
+    /// From the association for user data.
+    Data(Event),
 }
 
 /// What a PE session wants done.
@@ -50,6 +55,8 @@ pub enum PeInput {
 pub enum PeEffect {
     /// For its association.
     Association(Request),
+    /// For that of user data, once there is one.
+    Data(Request),
     /// For the application, in this order.
     Deliver(PeItem),
     /// What became of a send.
@@ -148,6 +155,8 @@ enum Timer {
     Drain,
     /// `cookie_interval`: the latest cookie goes out again.
     Cookie,
+    /// `give_up`: no association for user data came.
+    Join,
     /// The transport gave up messages and goes on.
     GivenUp,
     /// The lifetime of a message that waits is over.
@@ -202,6 +211,16 @@ impl PeSession {
         self.application = Some(time);
     }
 
+    /// Takes user data on an association of its own from a PU that can do so. To be called before the first input.
+    pub fn offer_separate_data(&mut self) {
+        self.link.offer_separate_data();
+    }
+
+    /// An association for user data is to come: [`PeInput::Joined`].
+    pub fn awaits_data(&self) -> bool {
+        self.state != State::Ended && matches!(self.link.data, DataAssociation::Awaited(None))
+    }
+
     /// Seals the cookies the application sets, and shows it only those that verify. To be called before the first input.
     pub fn seal_cookies(&mut self, seal: CookieSeal) {
         self.seal = Some(seal);
@@ -217,7 +236,7 @@ impl PeSession {
         self.session_id
     }
 
-    fn association_event(&mut self, event: Event, now: Time) {
+    fn association_event(&mut self, event: Event, on_data: bool, now: Time) {
         match event {
             Event::Up(_) => {}
             Event::Undelivered(token) => {
@@ -239,7 +258,11 @@ impl PeSession {
                 if let Some(watchdog) = &mut self.watchdog {
                     watchdog.heard(now);
                 }
-                match self.link.receive(sequence, stream, ppid, unordered, data) {
+                let received = match on_data {
+                    true => self.link.receive_on_data(sequence, stream, ppid, unordered, data),
+                    false => self.link.receive(sequence, stream, ppid, unordered, data),
+                };
+                match received {
                     Received::Control(message) => self.control(*message, now),
                     Received::Data(message, acknowledges) => self.data(message, acknowledges, now),
                     Received::Nothing => {}
@@ -256,7 +279,11 @@ impl PeSession {
             Event::Paused => self.event(SessionEvent::Paused),
             Event::PathChange { address, state } => self.event(SessionEvent::PathChange { address, state }),
             Event::RoundTripTime(_) => {}
-            Event::Lost(reason) => self.ended(PeEnd::Lost(reason)),
+            Event::Lost(reason) => {
+                // Loss of either is loss of both.
+                self.link.other_is_gone(on_data);
+                self.ended(PeEnd::Lost(reason));
+            }
         }
     }
 
@@ -375,9 +402,24 @@ impl PeSession {
             self.watchdog = Some(watchdog);
         }
         self.effects.push(PeEffect::Greeted { session_id, failover_count });
+        if self.link.has(Features::SEPARATE_DATA) {
+            self.link.data = DataAssociation::Awaited(None);
+            self.timers.set(Timer::Join, now + self.settings.give_up);
+        }
         // One sealed for a plain PU is of no use to it any more.
         self.cookie_pending |= self.seal.is_some() && self.cookie.is_some();
         self.open(now);
+    }
+
+    /// The PU opened the association for user data.
+    fn joined(&mut self, peer: &Peer, sequence: u64) {
+        if !self.awaits_data() {
+            return;
+        }
+        self.timers.stop(Timer::Join);
+        self.link.data = DataAssociation::Open(DATA);
+        self.link.data_up(peer);
+        self.link.request_data(Request::Taken { sequence });
     }
 
     fn watchdog_due(&mut self, now: Time) {
@@ -565,6 +607,9 @@ impl PeSession {
     fn flush(&mut self) {
         if self.state != State::Ended {
             self.effects.extend(self.link.take_requests().into_iter().map(PeEffect::Association));
+            if self.link.data.id().is_some() {
+                self.effects.extend(self.link.take_data_requests().into_iter().map(PeEffect::Data));
+            }
         }
     }
 
@@ -605,7 +650,9 @@ impl Machine for PeSession {
                 }
             }
             PeInput::Abandon(reason) => self.bye(reason, PeEnd::Closed),
-            PeInput::Association(event) => self.association_event(event, now),
+            PeInput::Association(event) => self.association_event(event, false, now),
+            PeInput::Joined(peer, sequence) => self.joined(&peer, sequence),
+            PeInput::Data(event) => self.association_event(event, true, now),
         }
         self.pump(now);
         self.flush();
@@ -622,6 +669,7 @@ impl Machine for PeSession {
                 Timer::Watchdog => self.watchdog_due(now),
                 Timer::HelloWait => self.open(now),
                 Timer::Cookie => self.cookie_due(now),
+                Timer::Join => self.broken("it did not open the association for data".into()),
                 Timer::Drain => self.bye(ByeReason::Drained, PeEnd::Closed),
                 Timer::GivenUp => {
                     for id in self.link.take_given_up() {
@@ -644,6 +692,9 @@ impl Machine for PeSession {
         }
     }
 }
+
+/// The association for user data, as our own link knows it.
+const DATA: AssociationId = AssociationId(3);
 
 /// The session of a PU that names none, in sealed cookies.
 const PLAIN: u64 = 0;

@@ -13,6 +13,7 @@ use rsp_wire::parameter::PoolElement;
 use rsp_wire::session::{ByeReason, Features, SessionParameter};
 use rsp_wire::{PeId, asap};
 
+use super::data_association::DataAssociation;
 use super::failover::Journey;
 use super::link::{Greeting, Link, Received, sendable};
 use super::outbox::{Outbox, Pending};
@@ -29,6 +30,8 @@ pub struct PuOptions {
     pub failover: bool,
     /// Resends wait until the application has answered [`PuItem::Failover`] with [`PuInput::FailoverDone`].
     pub hold_failover: bool,
+    /// PEs whose data is apart from control will do, too.
+    pub separate: bool,
 }
 
 /// What happens to a session.
@@ -165,7 +168,7 @@ pub struct PuSession {
     pub(super) closing: bool,
     pub(super) timers: Timers<Timer>,
     pub(super) effects: Queue<PuEffect>,
-    next_association: u64,
+    pub(super) next_association: u64,
 }
 
 /// Where a session is.
@@ -252,10 +255,10 @@ impl PuSession {
         }
     }
 
-    /// The association it is served over.
+    /// The association it is served over, that of user data if there are two.
     pub fn association(&self) -> Option<AssociationId> {
         match &self.state {
-            State::Holding(link, _) | State::Open(link, _) => Some(link.association),
+            State::Holding(link, _) | State::Open(link, _) => Some(link.data.id().unwrap_or(link.association)),
             _ => None,
         }
     }
@@ -302,7 +305,9 @@ impl PuSession {
     }
 
     fn association_event(&mut self, id: AssociationId, event: association::Event, now: Time) {
-        if self.link().is_none_or(|link| link.association != id) {
+        let Some(link) = self.link() else { return };
+        let on_data = link.data.id() == Some(id);
+        if link.association != id && !on_data {
             return;
         }
         let is_taken = self.link().is_some_and(|link| !link.has_streams);
@@ -314,10 +319,15 @@ impl PuSession {
             }
         }
         match event {
+            association::Event::Up(peer) if on_data => self.data_up(&peer, now),
             association::Event::Up(peer) => self.up(&peer, now),
             association::Event::Message { sequence, stream, ppid, unordered, data } => {
                 let link = self.link().expect("checked above");
-                match link.receive(sequence, stream, ppid, unordered, data) {
+                let received = match on_data {
+                    true => link.receive_on_data(sequence, stream, ppid, unordered, data),
+                    false => link.receive(sequence, stream, ppid, unordered, data),
+                };
+                match received {
                     Received::Control(message) => self.control(*message, now),
                     Received::Data(message, acknowledges) => self.data(message, acknowledges, now),
                     Received::Nothing => {}
@@ -325,6 +335,9 @@ impl PuSession {
                 }
             }
             association::Event::Delivered(token) => {
+                if self.link().is_some_and(|link| link.joined(token)) {
+                    self.decided(now);
+                }
                 if let Some(id) = self.link().and_then(|link| link.delivered(token))
                     && self.outbox.get(id).is_some_and(|pending| !pending.awaits_ack)
                 {
@@ -353,6 +366,11 @@ impl PuSession {
             }
             association::Event::RoundTripTime(_) => {}
             association::Event::Lost(reason) => {
+                if let Some(link) = self.link() {
+                    // Loss of either is loss of both.
+                    link.other_is_gone(on_data);
+                }
+                self.flush();
                 let cause =
                     if reason == LostReason::HeartbeatMissed { Cause::HeartbeatMissed } else { Cause::TransportLost };
                 self.lost(cause, now);
@@ -549,7 +567,12 @@ impl PuSession {
         self.watchdog = None;
         self.timers.stop(Timer::Watchdog);
         let mut link = Link::new(AssociationId(self.next_association), &self.settings, features);
-        link.request(Request::Connect { protocol: target.protocol, to: target.addresses.clone() });
+        let (protocol, to) = target.control.clone().unwrap_or_else(|| (target.protocol, target.addresses.clone()));
+        if target.control.is_some() {
+            link.offer_separate_data();
+            link.data = DataAssociation::Awaited(None);
+        }
+        link.request(Request::Connect { protocol, to });
         self.state = State::Connecting(journey, link, target);
     }
 
@@ -558,7 +581,11 @@ impl PuSession {
         let Some(link) = self.link() else { return };
         let id = link.association;
         let requests = link.take_requests();
+        let data = link.data.id().map(|id| (id, link.take_data_requests()));
         self.effects.extend(requests.into_iter().map(|request| PuEffect::Association(id, request)));
+        if let Some((id, requests)) = data {
+            self.effects.extend(requests.into_iter().map(|request| PuEffect::Association(id, request)));
+        }
     }
 
     pub(super) fn deliver(&mut self, item: PuItem) {

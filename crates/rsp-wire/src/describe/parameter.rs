@@ -128,6 +128,7 @@ fn session(parameter: &SessionParameter) -> Fields {
             ("version", Value::Number(hello.version.into())),
             ("answer", Value::Flag(hello.answer)),
             ("resumed", Value::Flag(hello.resumed)),
+            ("data", Value::Flag(hello.data)),
             ("features", Value::Identifier(hello.features.0.into())),
             ("session_id", Value::Identifier(hello.session_id)),
             ("failover_count", Value::Number(hello.failover_count.into())),

@@ -15,7 +15,7 @@ use crate::parameter::parameter_type::SESSION_HELLO;
 /// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 /// |        Type = 0xbf01          |         Length = 0x2c         |
 /// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-/// |  Version = 1  |0|0|0|0|0|0|R|A|               0               |
+/// |  Version = 1  |0|0|0|0|0|D|R|A|               0               |
 /// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 /// |                           Features                            |
 /// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
@@ -42,6 +42,8 @@ pub struct Hello {
     pub answer: bool,
     /// Flag 2 (R): the session comes from another association.
     pub resumed: bool,
+    /// Flag 4 (D): this association carries the user data of the session that has its control on another.
+    pub data: bool,
     /// What the sender can do.
     pub features: Features,
     /// Random, drawn by the PU, the same over all failovers.
@@ -73,6 +75,7 @@ impl Hello {
             version,
             answer: flags & ANSWER != 0,
             resumed: flags & RESUMED != 0,
+            data: flags & DATA != 0,
             features: Features(value.u32()?),
             session_id: value.u64()?,
             failover_count: value.u32()?,
@@ -86,7 +89,8 @@ impl Hello {
     pub(super) fn encode(&self, out: &mut Encoder<'_>) -> Result<(), EncodeError> {
         out.parameter(SESSION_HELLO, |out| {
             out.u8(self.version);
-            out.u8(if self.answer { ANSWER } else { 0 } | if self.resumed { RESUMED } else { 0 });
+            let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+            out.u8(flag(self.answer, ANSWER) | flag(self.resumed, RESUMED) | flag(self.data, DATA));
             out.u16(0);
             out.u32(self.features.0);
             out.u64(self.session_id);
@@ -104,9 +108,10 @@ impl fmt::Display for Hello {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let answer = if self.answer { " answer" } else { "" };
         let resumed = if self.resumed { " resumed" } else { "" };
+        let data = if self.data { " data" } else { "" };
         write!(
             f,
-            "HELLO{answer}{resumed} version {}, {}, session {:#018x}, failover {}, next {}",
+            "HELLO{answer}{resumed}{data} version {}, {}, session {:#018x}, failover {}, next {}",
             self.version, self.features, self.session_id, self.failover_count, self.next
         )
     }
@@ -125,6 +130,8 @@ impl Features {
     pub const DRAIN: Features = Features(4);
     /// Takes messages in fragments.
     pub const FRAGMENTS: Features = Features(8);
+    /// User data on an association of its own.
+    pub const SEPARATE_DATA: Features = Features(16);
 
     /// Whether all of `other` are among these.
     pub const fn contains(self, other: Features) -> bool {
@@ -155,10 +162,11 @@ impl fmt::Display for Features {
             (Features::HEARTBEAT, " heartbeat"),
             (Features::DRAIN, " drain"),
             (Features::FRAGMENTS, " fragments"),
+            (Features::SEPARATE_DATA, " separate-data"),
         ] {
             f.write_str(if self.contains(feature) { name } else { "" })?;
         }
-        match self.0 & !0xf {
+        match self.0 & !0x1f {
             0 => Ok(()),
             others => write!(f, " {others:#x}"),
         }
@@ -167,6 +175,7 @@ impl fmt::Display for Features {
 
 const ANSWER: u8 = 0x01;
 const RESUMED: u8 = 0x02;
+const DATA: u8 = 0x04;
 
 #[cfg(test)]
 mod tests {
@@ -181,6 +190,7 @@ mod tests {
             version: 1,
             answer: true,
             resumed: true,
+            data: false,
             features: Features::ACKS | Features::HEARTBEAT | Features::DRAIN,
             session_id: 0x1122_3344_5566_7788,
             failover_count: 2,
@@ -206,7 +216,7 @@ mod tests {
 
     #[test]
     fn it_goes_round() {
-        let hello = Hello { answer: false, next: u64::MAX, ..hello() };
+        let hello = Hello { answer: false, data: true, next: u64::MAX, ..hello() };
         assert_eq!(decode(&tlv(|out| hello.encode(out))), Ok(hello));
     }
 

@@ -233,11 +233,12 @@ fn operation_error() -> impl Strategy<Value = OperationError> {
 }
 
 fn session_parameter() -> impl Strategy<Value = SessionParameter> {
-    let hello = (any::<(u8, bool, bool)>(), any::<u32>(), any::<(u64, u64)>(), any::<[u32; 4]>()).prop_map(
-        |((version, answer, resumed), features, (session_id, next), [a, b, c, d])| Hello {
+    let hello = (any::<(u8, bool, bool, bool)>(), any::<u32>(), any::<(u64, u64)>(), any::<[u32; 4]>()).prop_map(
+        |((version, answer, resumed, data), features, (session_id, next), [a, b, c, d])| Hello {
             version,
             answer,
             resumed,
+            data,
             features: Features(features),
             session_id,
             failover_count: a,

@@ -143,7 +143,7 @@ impl World {
 
     fn new_user(&self, name: Host, seed: u64) -> Box<UserProcess> {
         let plan = &self.plan;
-        let options = PuOptions { failover: true, hold_failover: plan.workload.callback.is_some() };
+        let options = PuOptions { failover: true, hold_failover: plan.workload.callback.is_some(), separate: false };
         let sessions = (0..plan.sessions).map(|n| PuSession::new(plan.session.clone(), options, seed ^ u64::from(n)));
         let (towards_registrars, towards_elements) = (plan.endpoint.clone(), plan.session.clone());
         let endpoint = Endpoint::new(plan.endpoint.clone(), plan.registrar_addresses(), seed);

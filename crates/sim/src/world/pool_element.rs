@@ -350,6 +350,7 @@ impl ElementProcess {
                     }
                 }
                 PeEffect::Outcome(..) => {}
+                PeEffect::Data(request) => panic!("{request:?} for an association that was not offered"),
                 PeEffect::Greeted { session_id, .. } => {
                     if let Some(old) = self.by_session_id.insert(session_id, key).filter(|old| *old != key)
                         && let Some(old) = self.sessions.get_mut(&old)
