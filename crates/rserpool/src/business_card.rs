@@ -103,5 +103,5 @@ impl CardSlot {
     }
 }
 
-/// Largest card, as an ASAP message (docs/session-wire.md §8).
+/// Largest card, as an ASAP message (docs/session-wire.md §9).
 const MAX_CARD: usize = 65_455;

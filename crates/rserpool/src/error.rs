@@ -123,6 +123,7 @@ impl Error {
                 Error::UnknownPool { pool: pool.clone(), detail: text }
             }
             SessionError::Select(SelectFailure::NoMapping(Offer::None, _)) | SessionError::NoMapping => NO_MAPPING,
+            SessionError::NotSeparate => Error::NotAvailable { feature: "a control channel", mapping: "NO_MAPPING" },
             SessionError::Select(SelectFailure::NoMapping(_, text)) => Error::NoMapping(text),
             SessionError::Select(SelectFailure::Other(text)) => Error::Config(text),
             SessionError::Failed(cause) => Error::Lost(cause.to_string()),

@@ -9,6 +9,7 @@ use net::{Associations, Clock, Transports};
 use rsp_core::PPID_ASAP;
 use rsp_core::config::SessionSettings;
 use rsp_core::session::{CookieSeal, PeInput, PeSession as Core};
+use rsp_wire::session::SessionParameter;
 use rsp_wire::{PeId, asap};
 
 use machine::Machine;
@@ -24,18 +25,37 @@ pub(crate) enum Role {
         associations: Box<Associations>,
         peer: Peer,
     },
+    /// The association for user data of a session that has its control on another.
+    Data {
+        session_id: u64,
+        joining: Box<Joining>,
+    },
     /// It ended before it said anything.
     Nobody,
+}
+
+/// An association for user data that is to join a session.
+#[derive(Debug)]
+pub(crate) struct Joining {
+    pub(crate) association: net::Association,
+    pub(crate) peer: Peer,
+    /// Of the message that said so.
+    pub(crate) sequence: u64,
 }
 
 /// What a pool element's application decided for its sessions.
 pub(crate) struct Services {
     pub(crate) acks: bool,
     pub(crate) seal: Option<CookieSeal>,
+    /// User data has an association of its own.
+    pub(crate) separate: bool,
 }
 
 /// The association's identifier in its session.
 pub(crate) const ACCEPTED: AssociationId = AssociationId(1);
+
+/// That of the second, if user data has its own.
+pub(crate) const DATA: AssociationId = AssociationId(3);
 
 /// Waits for the first message, at most `hello_wait` after the association is up.
 pub(crate) async fn greet(
@@ -64,9 +84,17 @@ pub(crate) async fn greet(
     if peer.mapping == Mapping::PlainAsap {
         return Role::Nobody;
     }
+    if let Ok(Event::Message { ppid: PPID_ASAP, data, sequence, .. }) = &first
+        && let Some(session_id) = joins(data)
+    {
+        return Role::Data { session_id, joining: Box::new(Joining { association, peer, sequence: *sequence }) };
+    }
     let mut machine = Core::new(settings, pe, services.acks, ACCEPTED, &peer, clock.now());
     if let Some(seal) = services.seal {
         machine.seal_cookies(seal);
+    }
+    if services.separate {
+        machine.offer_separate_data();
     }
     match first {
         Ok(Event::Lost(_)) => return Role::Nobody,
@@ -91,4 +119,13 @@ async fn first_word(association: &mut net::Association) -> Event {
 
 fn is_keep_alive(data: &Bytes) -> bool {
     matches!(asap::Message::decode(data), Ok(decoded) if matches!(decoded.message, asap::Message::EndpointKeepAlive(_)))
+}
+
+/// The session whose user data this association is to carry, if that is what it says.
+fn joins(data: &Bytes) -> Option<u64> {
+    let asap::Message::Session(session) = asap::Message::decode(data).ok()?.message else { return None };
+    match session.parameters.first()? {
+        SessionParameter::Hello(hello) if hello.data => Some(hello.session_id),
+        _ => None,
+    }
 }

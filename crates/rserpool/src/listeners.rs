@@ -124,6 +124,23 @@ pub(crate) fn transports(
     }
 }
 
+/// What is registered where control has a listener of its own: the user transport is for data only, and registrars and sessions come to the other.
+pub(crate) fn apart(user: UserTransport, control: &[Door]) -> (UserTransport, Option<Transport>) {
+    let asap =
+        control.first().map(|door| transport(door.protocol, door.listener.local_addrs(), TransportUse::CONTROL_ONLY));
+    let user = match user {
+        UserTransport::Ip(it) => UserTransport::Ip(Transport { transport_use: TransportUse::DATA_ONLY, ..it }),
+        other => other,
+    };
+    (user, asap)
+}
+
+/// The same addresses with any free port.
+pub(crate) fn beside(listen: &str) -> String {
+    let any = |one: &str| one.rsplit_once(':').map_or_else(|| one.to_owned(), |(host, _)| format!("{host}:0"));
+    listen.split(',').map(any).collect::<Vec<_>>().join(",")
+}
+
 fn transport(protocol: Protocol, addresses: &[SocketAddr], transport_use: TransportUse) -> Transport {
     let mut ips: SmallVec<[IpAddr; 1]> = SmallVec::new();
     for address in addresses {

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::business_card::CardSlot;
 use crate::endpoint_task::{Ask, EndpointHandle};
-use crate::greeter::ACCEPTED;
+use crate::greeter::{ACCEPTED, DATA, Joining};
 use crate::handle::{Command, Done, Handle};
 use crate::mailbox::{Receiver, Sender, mailbox};
 use crate::message::{Message, Notice, Outgoing, PeItem, Sent};
@@ -209,6 +209,7 @@ impl Drop for PeSession {
 #[derive(Debug)]
 pub(crate) enum PeCommand {
     SetCookie(Bytes),
+    Join(Box<Joining>),
     SetBusinessCard(asap::BusinessCard),
     Paths(oneshot::Sender<Result<Vec<Path>>>),
     /// The sender is dropped once DRAIN is on its way.
@@ -310,6 +311,14 @@ impl Sessions {
             && let Some(Member { commands, .. }) = state.all.get(&old)
         {
             let _ = commands.send(Command::Own(PeCommand::Supersede));
+        }
+    }
+
+    /// The association for user data of this session has come. It was announced on that for control, so the session is known.
+    pub(crate) fn join(&self, session_id: u64, joining: Box<Joining>) {
+        let state = self.lock();
+        if let Some(Member { commands, .. }) = state.by_session.get(&session_id).and_then(|key| state.all.get(key)) {
+            let _ = commands.send(Command::Own(PeCommand::Join(joining)));
         }
     }
 
@@ -449,6 +458,7 @@ impl Task {
                 self.told.clear();
             }
             match wake(&mut self.associations, &mut commands, deadline, self.clock, &mut self.streak).await {
+                Wake::Association(DATA, event) => self.input(PeInput::Data(event)),
                 Wake::Association(_, event) => self.input(PeInput::Association(event)),
                 Wake::Command(command) => self.command(command),
                 Wake::Abandoned => self.input(PeInput::Abandon(ByeReason::Closed)),
@@ -477,10 +487,18 @@ impl Task {
             Command::Acknowledge(receipt) => self.input(PeInput::Acknowledge(receipt)),
             Command::Own(PeCommand::SetCookie(cookie)) => self.input(PeInput::SetCookie(cookie)),
             Command::Own(PeCommand::Paths(answer)) => {
-                let paths = self.associations.get(ACCEPTED).ok_or(Error::Closed);
+                let paths =
+                    self.associations.get(DATA).or_else(|| self.associations.get(ACCEPTED)).ok_or(Error::Closed);
                 // Whoever asked may have gone.
                 let _ = answer.send(paths.and_then(|association| association.paths().map_err(Error::from)));
             }
+            Command::Own(PeCommand::Join(joining)) if self.machine.awaits_data() => {
+                let Joining { association, peer, sequence } = *joining;
+                self.associations.adopt(DATA, association);
+                self.input(PeInput::Joined(peer, sequence));
+            }
+            // It has one, or wants none.
+            Command::Own(PeCommand::Join(_)) => {}
             Command::Own(PeCommand::SetBusinessCard(card)) => self.input(PeInput::SetBusinessCard(card)),
             Command::Own(PeCommand::Drain(time, told)) => {
                 self.told.extend(told);
@@ -505,6 +523,7 @@ impl Task {
             match self.machine.poll_output() {
                 Output::Wait(deadline) => return Some(deadline),
                 Output::Effect(PeEffect::Association(request)) => self.associations.perform(ACCEPTED, request),
+                Output::Effect(PeEffect::Data(request)) => self.associations.perform(DATA, request),
                 Output::Effect(PeEffect::Deliver(item)) => {
                     let inbound = match item {
                         CoreItem::Cookie(cookie) => Inbound::Cookie(cookie),

@@ -46,6 +46,7 @@ pub struct PoolElementBuilder {
     watchdog: Option<Duration>,
     linger: Option<Duration>,
     cookie_keys: Vec<CookieKey>,
+    separate: bool,
 }
 
 impl PoolElementBuilder {
@@ -143,6 +144,14 @@ impl PoolElementBuilder {
         self
     }
 
+    /// Control has a port of its own, any free one beside that for user data, so that neither waits for the other (Transport Use 0). Pool users
+    /// reach it with [`SessionBuilder::separate_control`](crate::SessionBuilder::separate_control); to others it is a server without mapping.
+    /// With one mapping only, SCTP or TCP.
+    pub fn separate_control(mut self) -> Self {
+        self.separate = true;
+        self
+    }
+
     /// Listens and joins the pool. Dropped early it undoes what it began.
     ///
     /// # Errors
@@ -162,12 +171,26 @@ impl PoolElementBuilder {
         let preferred = user.config().endpoint.protocols.first().copied().unwrap_or(association::Protocol::Tcp);
         let mappings = if self.mappings.is_empty() { vec![mapping_of(preferred)] } else { self.mappings };
         let doors = listeners::open(&user, self.listen.as_deref(), &mappings, preferred, options).await?;
+        let control = match (self.separate, &mappings[..]) {
+            (false, _) => Vec::new(),
+            (true, [Mapping::Sctp | Mapping::Tcp]) => {
+                let listen = self.listen.as_deref().map(listeners::beside);
+                listeners::open(&user, listen.as_deref(), &mappings, preferred, options).await?
+            }
+            (true, _) => {
+                return Err(Error::Config("control and data apart: offer one mapping, SCTP or TCP".to_owned()));
+            }
+        };
         let id = self.id.unwrap_or_else(|| PeId(user.random() as u32));
         let (news, mut registrations) = mailbox();
         let mut registers = Vec::new();
         for mapping in mappings.iter().copied() {
             let (user_transport, asap_transport) =
                 listeners::transports(mapping, &doors, &self.advertise, self.protocol)?;
+            let (user_transport, asap_transport) = match self.separate {
+                true => listeners::apart(user_transport, &control),
+                false => (user_transport, asap_transport),
+            };
             registers.push(Register {
                 registration: RegistrationId(user.random()),
                 pool: if registers.is_empty() { self.pool.clone() } else { mapping.offer().pool(&self.pool) },
@@ -201,9 +224,14 @@ impl PoolElementBuilder {
             left: AtomicBool::new(false),
             stop: watch::channel(false).0,
         };
-        for listener in doors {
+        // Sessions come where control goes.
+        let is_shared = !self.separate;
+        for (listener, serves) in
+            doors.into_iter().map(|it| (it, is_shared)).chain(control.into_iter().map(|it| (it, true)))
+        {
             let door = Door {
-                serves: mappings.contains(&mapping_of(listener.protocol)),
+                serves: serves && mappings.contains(&mapping_of(listener.protocol)),
+                separate: self.separate,
                 listener: listener.listener,
                 accepted: accepted.clone(),
                 user: user.clone(),
@@ -277,6 +305,7 @@ impl PoolElement {
             watchdog: None,
             linger: None,
             cookie_keys: Vec::new(),
+            separate: false,
         }
     }
 
@@ -544,8 +573,9 @@ struct Door {
     card: Arc<BusinessCard>,
     watchdog: Option<Duration>,
     sessions: Arc<Sessions>,
-    /// For pool users, too; otherwise only registrars come this way.
+    /// For pool users, too; otherwise only registrars come this way, and the user data of sessions that are there already.
     serves: bool,
+    separate: bool,
 }
 
 impl Door {
@@ -573,7 +603,8 @@ impl Door {
         let settings = &self.settings;
         let clock = self.user.clock();
         let transports = self.user.transports();
-        let services = Services { acks: self.acks, seal: cookie::seal(&self.cookie_keys, settings, clock) };
+        let seal = cookie::seal(&self.cookie_keys, settings, clock);
+        let services = Services { acks: self.acks, seal, separate: self.separate };
         match greeter::greet(association, Arc::clone(settings), self.options, self.pe, clock, transports, services)
             .await
         {
@@ -600,7 +631,9 @@ impl Door {
                 // A session nobody takes is dropped, and goes on at another server. Never wait here: registrars come through this door too.
                 let _ = self.accepted.try_send(session);
             }
-            Role::PoolUser { .. } | Role::Nobody => {}
+            // One that no session waits for is dropped.
+            Role::Data { session_id, joining } if self.separate => self.sessions.join(session_id, joining),
+            Role::PoolUser { .. } | Role::Data { .. } | Role::Nobody => {}
         }
     }
 }

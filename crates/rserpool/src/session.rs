@@ -73,7 +73,7 @@ impl SessionBuilder {
             user,
             pool,
             config,
-            options: PuOptions { failover: true, hold_failover: false },
+            options: PuOptions { failover: true, hold_failover: false, separate: false },
             callback: None,
             cookie: None,
             card: None,
@@ -97,6 +97,15 @@ impl SessionBuilder {
     /// Whether the session moves to another server when its own fails, and sends again what has no outcome (default: yes).
     pub fn failover(mut self, failover: bool) -> Self {
         self.options.failover = failover;
+        self
+    }
+
+    /// Servers whose user data is apart from control will do, too: the session has an association for each (Transport Use 0), and the loss of
+    /// either is the loss of both. Servers with one for both are used as ever.
+    ///
+    /// A pool of servers without mapping, which look the same, makes [`connect`](Self::connect) answer [`Error::NotAvailable`].
+    pub fn separate_control(mut self) -> Self {
+        self.options.separate = true;
         self
     }
 
@@ -171,10 +180,14 @@ impl SessionBuilder {
     /// [`Error::NoRegistrar`], [`Error::UnknownPool`], [`Error::NoServer`] after each server was tried once.
     pub async fn connect(self) -> Result<Session> {
         let SessionBuilder { user, pool, config, options, callback, cookie, card, first } = self;
-        let offers = offers(&config);
+        let mut offers = offers(&config);
         if offers.is_empty() {
             let mapping = config.mappings.first().map_or("TCP", |mapping| mapping.name());
             return Err(Error::NotAvailable { feature: "a session of this process", mapping });
+        }
+        if options.separate {
+            // In the pool they look the same.
+            offers.push(Offer::None);
         }
         let card = card.as_ref().map(BusinessCard::wire).transpose()?;
         let (found_in, prefer, only) = match first {

@@ -498,7 +498,8 @@ fn separate(id: u32) -> PoolElement {
     let mut element = element(id, parameter::Protocol::Tcp);
     if let UserTransport::Ip(transport) = &mut element.user_transport {
         transport.transport_use = TransportUse::DATA_ONLY;
-        element.asap_transport = Some(Transport { port: 9000 + id as u16, ..transport.clone() });
+        element.asap_transport =
+            Some(Transport { port: 9000 + id as u16, transport_use: TransportUse::CONTROL_ONLY, ..transport.clone() });
     }
     element
 }

@@ -13,5 +13,6 @@ mod large_messages;
 mod old_registrar;
 mod registration;
 mod sends;
+mod separate_control;
 mod stage;
 mod vm;

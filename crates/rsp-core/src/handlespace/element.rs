@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use bytes::{BufMut, BytesMut};
-use rsp_wire::parameter::{Policy, PoolElement};
+use rsp_wire::parameter::{Policy, PoolElement, TransportUse};
 use rsp_wire::{Encoder, PeId, ServerId};
 
 /// Enough for the usual PE: one IPv4 address and any policy of RFC 5356. Makes an element one cache line.
@@ -19,7 +19,8 @@ const HOME: Range<usize> = 8..12;
 const LIFE: Range<usize> = 12..16;
 const USER_TRANSPORT: usize = 16;
 
-/// The encoded parameter as pool users get it: User Transport and policy, but no ASAP Transport, and a length that says so.
+/// The encoded parameter as pool users get it: User Transport and policy, but no ASAP Transport unless that is for their control, and a length that
+/// says so.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(super) enum Element {
@@ -62,6 +63,12 @@ impl Element {
         room[LENGTH].copy_from_slice(&u16::try_from(length).ok()?.to_be_bytes());
         let (parameter, rest) = room.split_at(length);
         let asap = if element.asap_transport.is_some() { &rest[..parameter_length(rest)] } else { &[] };
+        if transport_use(asap) == TransportUse::CONTROL_ONLY.0 {
+            // Pool users need it: their sessions have control there and data at the user transport.
+            let all = length + asap.len();
+            room[LENGTH].copy_from_slice(&u16::try_from(all).ok()?.to_be_bytes());
+            return Some(Element::Long { wire: room[..all].into(), pool, asap_transport: Box::default() });
+        }
         if length > INLINE {
             return Some(Element::Long { wire: parameter.into(), pool, asap_transport: asap.into() });
         }
@@ -99,7 +106,7 @@ impl Element {
         word(&self.wire()[LIFE]).cast_signed()
     }
 
-    /// The parameter as pool users get it, without ASAP Transport. A multiple of 4 long.
+    /// The parameter as pool users get it, without ASAP Transport unless that is for their control. A multiple of 4 long.
     pub(super) fn for_pool_users(&self) -> &[u8] {
         let wire = self.wire();
         &wire[..parameter_length(wire)]
@@ -108,7 +115,15 @@ impl Element {
     /// The Member Selection Policy parameter.
     pub(super) fn policy(&self) -> &[u8] {
         let parameter = self.for_pool_users();
-        &parameter[user_transport(parameter).end..]
+        let policy = &parameter[user_transport(parameter).end..];
+        &policy[..parameter_length(policy)]
+    }
+
+    /// The ASAP Transport that pool users get, too; mostly none.
+    fn shown_asap_transport(&self) -> &[u8] {
+        let parameter = self.for_pool_users();
+        let rest = &parameter[user_transport(parameter).end..];
+        &rest[parameter_length(rest)..]
     }
 
     /// Whether the policy's values are loads, which come and go.
@@ -136,11 +151,12 @@ impl Element {
             life: old_wire[LIFE] != new_wire[LIFE],
             user_transport: old_wire[user_transport(old_wire)] != new_wire[user_transport(new_wire)],
             policy: self.policy() != new.policy(),
-            asap_transport: self.asap_transport() != new.asap_transport(),
+            asap_transport: self.asap_transport() != new.asap_transport()
+                || self.shown_asap_transport() != new.shown_asap_transport(),
         }
     }
 
-    /// The ASAP Transport parameter, empty if there is none.
+    /// The ASAP Transport parameter, empty if there is none, or pool users get it, too.
     fn asap_transport(&self) -> &[u8] {
         match self {
             Element::Short { wire, asap_is_user_transport: true, .. } => &wire[user_transport(wire)],
@@ -155,6 +171,11 @@ impl Element {
             Element::Long { wire, .. } => wire,
         }
     }
+}
+
+/// The Transport Use of a transport parameter, 0 if there is none.
+fn transport_use(transport: &[u8]) -> u16 {
+    transport.get(6..8).map_or(0, |it| u16::from_be_bytes([it[0], it[1]]))
 }
 
 /// The User Transport in a Pool Element parameter, with the padding after it.

@@ -248,3 +248,22 @@ fn the_whole_parameter_has_the_asap_transport_and_the_one_for_pool_users_has_not
     assert_eq!(whole[40..46], *b"\0\x05\0\x10\x12\x34");
     assert_eq!((view.pool().handle(), view.pool().len()), (echo(), 1));
 }
+
+#[test]
+fn an_asap_transport_for_control_only_is_for_pool_users_too_and_a_change_of_it_is_seen() {
+    let mut space = space();
+    let mut element = pe(1, Policy::RoundRobin);
+    let control = |port| Some(Transport { transport_use: TransportUse::CONTROL_ONLY, ..tcp(port) });
+    element.asap_transport = control(0x1234);
+    let slot = space.register(&echo(), &element, HOME).expect("new").slot;
+    let view = space.element(slot).expect("registered");
+    let (shown, whole) = (view.for_pool_users(), view.to_tlv());
+    assert_eq!((shown.len(), &shown[..4]), (56, &b"\0\x0a\0\x38"[..]));
+    assert_eq!(whole[..], *shown);
+    assert_eq!(shown[40..48], *b"\0\x05\0\x10\x12\x34\0\x02");
+    element.asap_transport = control(0x1235);
+    for differs in [true, false] {
+        let registered = space.register(&echo(), &element, HOME).expect("consistent");
+        assert!(matches!(registered.change, Change::Renewed(changes) if changes.asap_transport == differs));
+    }
+}

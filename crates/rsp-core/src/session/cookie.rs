@@ -169,7 +169,7 @@ const MAGIC: &[u8; 4] = b"RSC1";
 const HEADER: usize = 28;
 const SEAL: usize = 32;
 
-/// The longest cookie that fits into a message, `docs/session-wire.md` §8.
+/// The longest cookie that fits into a message, `docs/session-wire.md` §9.
 pub const MAX_COOKIE: usize = 65_508;
 /// The longest that fits when it is sealed.
 pub const MAX_SEALED_COOKIE: usize = MAX_COOKIE - HEADER - SEAL;

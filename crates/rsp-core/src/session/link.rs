@@ -692,7 +692,7 @@ pub(super) fn sendable(outgoing: &Outgoing) -> bool {
 const CONTROL: u64 = 1 << 63;
 /// Receive window until HELLO names one, docs/session-wire.md §6.
 const WINDOW_BEFORE_HELLO: usize = 65_536;
-/// Kept free in a message for the envelope and what may be added to it, docs/session-wire.md §8.
+/// Kept free in a message for the envelope and what may be added to it, docs/session-wire.md §9.
 const HEADROOM: usize = 64;
 /// What an SCTP transport queues, with room for what else there is.
 const MOST_FRAGMENTS_OVER_SCTP: usize = 3 << 20;

@@ -225,7 +225,8 @@ impl Target {
         Target::of(element).or_else(|| {
             let UserTransport::Ip(transport) = &element.user_transport else { return None };
             let (protocol, addresses) = reached(transport)?;
-            let control = Some(reached(element.asap_transport.as_ref()?)?);
+            let asap = element.asap_transport.as_ref().filter(|it| it.transport_use == TransportUse::CONTROL_ONLY)?;
+            let control = Some(reached(asap)?);
             Some(Target { pe: element.id, protocol, addresses, control })
         })
     }

@@ -195,6 +195,7 @@ fn use_name(transport_use: TransportUse) -> Option<&'static str> {
     match transport_use {
         TransportUse::DATA_ONLY => Some("data"),
         TransportUse::DATA_PLUS_CONTROL => Some("data+control"),
+        TransportUse::CONTROL_ONLY => Some("control"),
         TransportUse(_) => None,
     }
 }

@@ -42,6 +42,8 @@ impl TransportUse {
     pub const DATA_ONLY: TransportUse = TransportUse(0);
     /// DATA plus CONTROL
     pub const DATA_PLUS_CONTROL: TransportUse = TransportUse(1);
+    /// Control only, ours: in an ASAP Transport that pool users are to know, as user data has a transport of its own (docs/session-wire.md §8).
+    pub const CONTROL_ONLY: TransportUse = TransportUse(2);
 }
 
 /// An IP transport address: protocol, port and one or more addresses.
@@ -169,6 +171,7 @@ impl fmt::Display for TransportUse {
         match *self {
             TransportUse::DATA_ONLY => f.write_str("data"),
             TransportUse::DATA_PLUS_CONTROL => f.write_str("data+control"),
+            TransportUse::CONTROL_ONLY => f.write_str("control only"),
             TransportUse(other) => write!(f, "use {other:#06x}"),
         }
     }
