@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use bytes::BytesMut;
 
 /// Bytes read at once.
-pub(crate) const READ: usize = 64 << 10;
+pub(crate) const READ: usize = 128 << 10;
 
 /// Room for a few answers.
 const WRITE: usize = 1 << 10;
@@ -22,10 +22,11 @@ thread_local! {
     static OUTPUT: RefCell<Vec<BytesMut>> = RefCell::default();
 }
 
-/// An empty buffer to read into. Whoever takes it gives it back, and may keep what was split off it.
-pub(crate) fn input() -> BytesMut {
+/// A buffer to read into, with what has come before. Whoever takes it gives it back, and may keep what was split off it.
+pub(crate) fn input(before: &[u8]) -> BytesMut {
     let mut buffer = INPUT.take();
-    buffer.reserve(READ);
+    buffer.reserve(before.len() + READ);
+    buffer.extend_from_slice(before);
     buffer
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct TcpAssociation {
     write_failed: Option<io::ErrorKind>,
     /// The beginning of something whose end has not come yet.
     input: BytesMut,
+    /// The last read filled its buffer: there is probably more.
+    flows: bool,
     /// It has read since it was last pending, and in turns the others come first now.
     had_turn: bool,
     /// `input` holds whole messages for the next turn: the answers to those before them were long.
@@ -78,6 +80,7 @@ impl TcpAssociation {
             socket,
             write_failed: None,
             input: BytesMut::new(),
+            flows: false,
             had_turn: false,
             put_off: false,
             timer: None,
@@ -209,8 +212,9 @@ impl TcpAssociation {
             return Poll::Ready(true);
         }
         let most = if responder.is_some() { READ_PER_TURN } else { memory::READ };
-        let is_shared = self.input.is_empty();
-        let mut buffer = if is_shared { memory::input() } else { self.more_input() };
+        // What comes fast is read in large pieces, however often the end of one is the beginning of a message.
+        let is_shared = self.flows || self.input.is_empty();
+        let mut buffer = if is_shared { memory::input(&std::mem::take(&mut self.input)) } else { self.more_input() };
         let Socket::Open(stream) = &mut self.socket else { return Poll::Ready(false) };
         let room = buffer.spare_capacity_mut();
         let most = most.min(room.len());
@@ -218,6 +222,7 @@ impl TcpAssociation {
         // Unlike try_read() it knows that a short read has emptied the socket, and saves the one that would fail.
         let result = Pin::new(stream).poll_read(cx, &mut space);
         let count = space.filled().len();
+        self.flows = count == most;
         // SAFETY: `space` is the spare capacity of `buffer`, and its first `count` bytes are filled.
         unsafe { buffer.advance_mut(count) };
         match &result {

@@ -128,7 +128,7 @@ const UNORDERED: u8 = 0x04;
 
 /// Shorter user data is copied. A few bytes split off a large read buffer would keep all of it alive for as long as the
 /// message waits, and a peer could make us hold far more than the caps count.
-const COPY_BELOW: usize = 4096;
+const COPY_BELOW: usize = 8192;
 
 #[cfg(test)]
 mod tests {

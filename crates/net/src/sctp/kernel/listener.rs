@@ -195,7 +195,7 @@ impl KernelListener {
 
     /// Reads the next item, which is mostly that an association is up.
     fn next_item(&self, accepting: &mut Accepting) -> io::Result<Option<KernelAssociation>> {
-        let mut buffer = memory::input();
+        let mut buffer = memory::input(&[]);
         let received = self.socket.try_io(tokio::io::Interest::READABLE, |socket| socket.receive(&mut buffer));
         let item = received.map(|received| {
             let was_skipping = accepting.skipping;

@@ -45,7 +45,7 @@ impl KernelAssociation {
 
     /// Reads a few items, or finds that there is nothing.
     pub(super) fn read_some(&mut self, look: Look) -> Poll<()> {
-        let mut buffer = memory::input();
+        let mut buffer = memory::input(&[]);
         let mut result = Poll::Pending;
         for _ in 0..ITEMS_PER_READ {
             if self.incoming.untaken_bytes() >= self.options.max_untaken_bytes || self.state == State::Ended {
@@ -181,7 +181,7 @@ impl KernelAssociation {
 
     /// Reads what the kernel says of the messages when an association ends, and none of the peer's.
     pub(super) fn read_outcomes(&mut self) {
-        let mut buffer = memory::input();
+        let mut buffer = memory::input(&[]);
         for _ in 0..MOST_OUTCOMES {
             if !matches!(self.source, Source::Socket(_)) {
                 break;
