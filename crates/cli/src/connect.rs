@@ -43,6 +43,9 @@ pub(crate) struct Args {
     /// Whether servers that can are to acknowledge each line; otherwise it is done with when it has been delivered
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     acks: bool,
+    /// Use servers with --separate-control, too: control and data of the session on an association each
+    #[arg(long)]
+    separate_control: bool,
     /// How to print: with json, answers and what happens to the session are objects on standard output
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
@@ -51,7 +54,11 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let user = args.access.serving_user(&args.pool).await?;
     let what = format!("connecting to pool \"{}\"", args.pool.pool);
-    let session = within(args.timeout, &what, &user, user.session(args.pool.pool.clone()).connect()).await?;
+    let mut builder = user.session(args.pool.pool.clone());
+    if args.separate_control {
+        builder = builder.separate_control();
+    }
+    let session = within(args.timeout, &what, &user, builder.connect()).await?;
     let session = Arc::new(session);
     let mut screen = Screen::new(args.output);
     screen.connected(&args.pool.pool, &session)?;

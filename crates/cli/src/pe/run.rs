@@ -62,6 +62,9 @@ pub(crate) struct Args {
     /// Whether answers acknowledge their requests, so that pool users send again what was not answered
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     acks: bool,
+    /// Take user data on a listener of its own, apart from control; pool users need --separate-control, to others it is a server without mapping
+    #[arg(long, conflicts_with = "port")]
+    separate_control: bool,
     /// A file of keys that seal state cookies, so that pool users cannot forge them: a line a key, NUMBER:64 hexadecimal digits, the one in use
     /// first; all elements of a pool have the same
     #[arg(long, value_name = "FILE", conflicts_with = "port")]
@@ -117,6 +120,9 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     }
     if args.acks {
         builder = builder.acks();
+    }
+    if args.separate_control {
+        builder = builder.separate_control();
     }
     if let Some(file) = &args.cookie_key {
         let keys = rserpool::read_cookie_keys(file).context(Exit::Usage)?;

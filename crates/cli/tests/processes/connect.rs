@@ -168,3 +168,15 @@ fn a_sealed_cookie_is_taken_by_whoever_has_the_key() {
     assert!(end.code == Some(2) && end.errors.contains("key:1"), "{end:?}");
     assert!(!end.errors.contains("secret"), "keys are never shown");
 }
+
+#[test]
+fn control_and_data_may_go_apart() {
+    let registrar = registrar();
+    let _pe = Pe::start(&registrar, "echo", &["--separate-control", "--", "echo"]);
+    let mut terminal = Process::spawn(rsp_at(&registrar, &["connect", "echo", "--separate-control"]));
+    terminal.write("hello\n");
+    let end = terminal.finish();
+    assert_eq!((end.code, end.lines), (Some(0), vec!["hello".to_owned()]), "{}", end.errors);
+    let without = run(rsp_at(&registrar, &["connect", "echo"]));
+    assert!(without.code == Some(1) && without.errors.contains("NO_MAPPING"), "{without:?}");
+}
