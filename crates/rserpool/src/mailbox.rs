@@ -85,7 +85,10 @@ impl<T> Receiver<T> {
         let mut state = lock(&self.0);
         let item = state.queue.pop();
         if item.is_none() && state.senders > 0 && state.open {
-            state.waker = Some(context.waker().clone());
+            let before = state.waker.replace(context.waker().clone());
+            // Outside the lock: it may be the last of a task that holds an end of this very mailbox.
+            drop(state);
+            drop(before);
             return Poll::Pending;
         }
         turn.made_progress();
@@ -107,11 +110,10 @@ impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         let mut state = lock(&self.0);
         state.open = false;
-        state.waker = None;
-        // Dropped outside the lock: an item may hold a sender of this very mailbox.
-        let queue = std::mem::take(&mut state.queue);
+        // Dropped outside the lock: an item, or the task to be woken, may hold an end of this very mailbox.
+        let rest = (std::mem::take(&mut state.queue), state.waker.take());
         drop(state);
-        drop(queue);
+        drop(rest);
     }
 }
 
