@@ -62,13 +62,20 @@ impl Descriptor {
         send_byte(self.ours.as_raw_fd());
     }
 
-    /// Makes it unreadable. `theirs` is the number the application called us with.
-    pub(crate) fn clear_readable(&self, theirs: RawFd) {
-        drain(theirs);
+    /// Makes it unreadable. `theirs` is the number the application called us with; a stranger's by now is left alone, and the answer is no.
+    pub(crate) fn clear_readable(&self, theirs: RawFd) -> bool {
+        let is_theirs = self.is_theirs(theirs);
+        if is_theirs {
+            drain(theirs);
+        }
+        is_theirs
     }
 
-    /// Makes the application's end unwritable.
-    pub(crate) fn set_full(&self, theirs: RawFd) {
+    /// Makes the application's end unwritable, by the same rule.
+    pub(crate) fn set_full(&self, theirs: RawFd) -> bool {
+        if !self.is_theirs(theirs) {
+            return false;
+        }
         // Two are enough on the kernels we know.
         for _ in 0..64 {
             let mut poll = libc::pollfd { fd: theirs, events: libc::POLLOUT, revents: 0 };
@@ -77,9 +84,15 @@ impl Descriptor {
                 || poll.revents & libc::POLLOUT == 0
                 || !send_byte(theirs)
             {
-                return;
+                break;
             }
         }
+        true
+    }
+
+    /// Another thread may have closed it since the call began, and the system given its number to another file.
+    fn is_theirs(&self, theirs: RawFd) -> bool {
+        Key::of(theirs).is_ok_and(|key| key == self.key)
     }
 
     /// Makes it writable again.
@@ -160,8 +173,8 @@ mod tests {
         assert_eq!(events(theirs), libc::POLLOUT);
         ours.set_readable();
         assert_eq!(events(theirs), libc::POLLOUT | libc::POLLIN);
-        ours.clear_readable(theirs);
-        ours.set_full(theirs);
+        assert!(ours.clear_readable(theirs));
+        assert!(ours.set_full(theirs));
         assert_eq!(events(theirs), 0);
         ours.clear_full();
         assert_eq!(events(theirs), libc::POLLOUT);
@@ -170,6 +183,23 @@ mod tests {
         // SAFETY: the test's own descriptor.
         unsafe { libc::close(theirs) };
         assert_ne!(events(ours.ours.as_raw_fd()) & libc::POLLHUP, 0);
+    }
+
+    #[test]
+    fn a_stranger_that_has_the_number_now_is_left_alone() {
+        let (theirs, ours) = Descriptor::pair(true).expect("a pair");
+        let (stranger, others) = Descriptor::pair(true).expect("another pair");
+        others.set_readable();
+        // SAFETY: the test's own descriptors.
+        unsafe { libc::dup2(stranger, theirs) };
+        assert!(!ours.clear_readable(theirs));
+        assert!(!ours.set_full(theirs));
+        assert_eq!(events(stranger), libc::POLLOUT | libc::POLLIN);
+        // SAFETY: as above.
+        unsafe {
+            libc::close(stranger);
+            libc::close(theirs);
+        }
     }
 
     #[test]

@@ -279,14 +279,16 @@ impl Attempt {
 impl State {
     /// Makes the descriptor show what there is.
     fn show(&mut self, descriptor: &Descriptor, fd: Option<RawFd>) {
+        // Once it is closed, the number may be a stranger's.
+        let fd = fd.filter(|_| !self.closed);
         let is_readable = !self.queue.is_empty() || self.rest.is_some() || self.accepted.is_some();
         match (is_readable, self.is_readable, fd) {
-            (true, false, _) => descriptor.set_readable(),
-            (false, true, Some(fd)) => descriptor.clear_readable(fd),
+            (true, false, _) => {
+                self.is_readable = true;
+                descriptor.set_readable();
+            }
+            (false, true, Some(fd)) => self.is_readable = !descriptor.clear_readable(fd),
             _ => {}
-        }
-        if is_readable || fd.is_some() {
-            self.is_readable = is_readable;
         }
         if self.ended.is_some() && !self.is_at_end {
             self.is_at_end = true;
@@ -294,10 +296,7 @@ impl State {
         }
         let is_full = self.is_window_full || self.connect.is_running() || self.register.is_running();
         match (is_full, self.is_full, fd) {
-            (true, false, Some(fd)) => {
-                self.is_full = true;
-                descriptor.set_full(fd);
-            }
+            (true, false, Some(fd)) => self.is_full = descriptor.set_full(fd),
             (false, true, _) => {
                 self.is_full = false;
                 descriptor.clear_full();
