@@ -219,11 +219,9 @@ impl Socket {
                     Poll::Ready(result)
                 }
                 None => {
-                    if let Some(waker) = waker
-                        && !state.wakers.iter().any(|known| known.will_wake(waker))
-                    {
-                        state.wakers.push(waker.clone());
-                    }
+                    let many = waker.map(|waker| state.wake_at_change(waker)).unwrap_or_default();
+                    drop(state);
+                    many.into_iter().for_each(Waker::wake);
                     Poll::Pending
                 }
             }
@@ -277,6 +275,17 @@ impl Attempt {
 }
 
 impl State {
+    /// Remembers whom to wake at the next change. A call that ended without one is still among them: when they are many, all are to be woken now, and
+    /// those that still wait come again.
+    fn wake_at_change(&mut self, waker: &Waker) -> Vec<Waker> {
+        if self.wakers.iter().any(|known| known.will_wake(waker)) {
+            return Vec::new();
+        }
+        let many = if self.wakers.len() >= MANY_WAKERS { std::mem::take(&mut self.wakers) } else { Vec::new() };
+        self.wakers.push(waker.clone());
+        many
+    }
+
     /// Makes the descriptor show what there is.
     fn show(&mut self, descriptor: &Descriptor, fd: Option<RawFd>) {
         // Once it is closed, the number may be a stranger's.
@@ -324,4 +333,26 @@ async fn watch_for_close(watched: UnixStream, key: Key, library: Weak<Library>) 
 
 fn closed() -> Failure {
     Failure::new(libc::EBADF, "the socket is closed")
+}
+
+/// More than threads wait on a socket.
+const MANY_WAKERS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baton::Parked;
+
+    #[test]
+    fn calls_that_end_without_a_change_do_not_pile_up() {
+        let mut state = State::default();
+        let mut woken = 0;
+        for _ in 0..10 * MANY_WAKERS {
+            let waker = Waker::from(Arc::new(Parked::default()));
+            woken += state.wake_at_change(&waker).len();
+            woken += state.wake_at_change(&waker).len();
+            assert!(state.wakers.len() <= MANY_WAKERS);
+        }
+        assert_eq!(woken + state.wakers.len(), 10 * MANY_WAKERS);
+    }
 }
