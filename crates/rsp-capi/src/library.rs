@@ -91,7 +91,7 @@ pub(crate) fn cleanup() {
                 let _ = end.await;
             }
         };
-        let _ = library.runtime.call(async { tokio::time::timeout(EXIT_FLUSH, all).await });
+        library.runtime.finish(EXIT_FLUSH, all);
     }
 }
 

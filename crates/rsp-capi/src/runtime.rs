@@ -75,6 +75,17 @@ impl Runtime {
         result?.map_err(|_| Failure::new(libc::EIO, "the library is being cleaned up"))
     }
 
+    /// Runs something in the background and waits for it, at most so long; signals do not end that.
+    pub(crate) fn finish(&self, time: Duration, task: impl Future<Output = ()> + Send + 'static) {
+        let deadline = Instant::now() + time;
+        let (done, mut is_done) = oneshot::channel::<()>();
+        self.spawn(async move {
+            let _ = tokio::time::timeout_at(deadline.into(), task).await;
+            drop(done);
+        });
+        while let Err(Stopped::Interrupted) = self.wait(Some(deadline), |cx| Pin::new(&mut is_done).poll(cx)) {}
+    }
+
     /// Waits, at most until `deadline`, for what `poll` asks for.
     pub(crate) fn wait<T>(
         &self,
@@ -284,6 +295,36 @@ mod tests {
             });
             is_done.recv_timeout(Duration::from_secs(30)).expect("the background thread drives");
         }
+    }
+
+    #[test]
+    fn a_signal_does_not_cut_short_what_is_to_be_finished() {
+        extern "C" fn nothing(_: std::ffi::c_int) {}
+        let runtime = Runtime::start().expect("a runtime");
+        // SAFETY: the handler does nothing, and no other test uses this signal; the thread that gets it is joined below.
+        let me = unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = nothing as extern "C" fn(std::ffi::c_int) as libc::sighandler_t;
+            libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut());
+            libc::pthread_self()
+        };
+        let (is_over, over) = std::sync::mpsc::channel::<()>();
+        let signals = std::thread::spawn(move || {
+            while over.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                // SAFETY: the thread waits for this one.
+                unsafe { libc::pthread_kill(me, libc::SIGUSR1) };
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let (done, is_done) = std::sync::mpsc::channel();
+        runtime.finish(Duration::from_secs(30), async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            done.send(()).expect("the test waits");
+        });
+        let finished = is_done.try_recv();
+        drop(is_over);
+        signals.join().expect("it does not panic");
+        assert_eq!(finished, Ok(()));
     }
 
     #[test]
