@@ -194,7 +194,9 @@ impl Shared {
 impl Drop for Runtime {
     fn drop(&mut self) {
         self.shared.baton.stop();
-        if let Some(thread) = self.thread.take() {
+        // A task that held the library last drops it on that thread, which then ends by itself.
+        let other = self.thread.take().filter(|thread| thread.thread().id() != std::thread::current().id());
+        if let Some(thread) = other {
             // It only fails to join if it panicked, which it has said by itself.
             let _ = thread.join();
         }
@@ -325,6 +327,22 @@ mod tests {
         drop(is_over);
         signals.join().expect("it does not panic");
         assert_eq!(finished, Ok(()));
+    }
+
+    #[test]
+    fn a_task_may_be_the_last_that_holds_the_runtime() {
+        let runtime = Arc::new(Runtime::start().expect("a runtime"));
+        let (done, is_done) = std::sync::mpsc::channel();
+        let last = Arc::clone(&runtime);
+        runtime.spawn(async move {
+            while Arc::strong_count(&last) > 1 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            drop(last);
+            done.send(()).expect("the test waits");
+        });
+        drop(runtime);
+        is_done.recv_timeout(Duration::from_secs(30)).expect("dropping it neither waits nor panics");
     }
 
     #[test]
