@@ -35,11 +35,14 @@ pub(crate) fn is_ending() -> bool {
 fn on_another_thread<T>(call: impl FnOnce() -> Result<T>) -> std::thread::Result<Result<T>> {
     let call = Lent(call);
     std::thread::scope(|scope| {
-        let result = scope.spawn(move || {
+        let started = std::thread::Builder::new().spawn_scoped(scope, move || {
             HELPS.set(true);
             Lent(call.take()())
         });
-        result.join().map(Lent::take)
+        match started {
+            Ok(thread) => thread.join().map(Lent::take),
+            Err(error) => Ok(Err(error.into())),
+        }
     })
 }
 
