@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::task::Poll;
 
-use rserpool::{Destination, Error, Item, Outgoing, PeHandle, PoolUser, Source};
+use rserpool::{Destination, Item, Outgoing, PeHandle, PoolUser, Source};
 use tokio::task::AbortHandle;
 
 use super::{Context, Inbound, Notice, Patience, Socket, Style};
@@ -47,10 +47,10 @@ impl Socket {
             return Ok(None);
         };
         let mut sending = std::pin::pin!(user.send(to, outgoing));
-        let sent = library.runtime.wait(deadline, |cx| match self.lock().closed {
-            true => Poll::Ready(Err(Error::Closed)),
-            false => sending.as_mut().poll(cx),
-        })??;
+        let sent = library.runtime.wait(deadline, |cx| match self.wake_at_close(cx.waker()) {
+            Err(failure) => Poll::Ready(Err(failure)),
+            Ok(()) => sending.as_mut().poll(cx).map(Ok),
+        })???;
         let pe = sent.pe().cloned();
         self.track(library, 0, sent, context);
         library.runtime.nudge();

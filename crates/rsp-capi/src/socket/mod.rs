@@ -235,6 +235,21 @@ impl Socket {
         }
     }
 
+    /// For calls that wait for something else than a change of the socket: closing it ends them.
+    ///
+    /// # Errors
+    /// EBADF if it is closed.
+    fn wake_at_close(&self, waker: &Waker) -> Result<()> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(closed());
+        }
+        let many = state.wake_at_change(waker);
+        drop(state);
+        many.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
     fn push(&self, inbound: Inbound) {
         self.change(None, |state| {
             if !state.closed {

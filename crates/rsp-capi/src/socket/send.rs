@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::os::fd::RawFd;
 use std::sync::Arc;
+use std::task::Poll;
 
 use rserpool::{Destination, Outgoing, PeHandle, Sent};
 
@@ -103,11 +104,11 @@ impl Socket {
                 match patience {
                     Patience::None => return Err(Failure::new(libc::EAGAIN, "the window is full")),
                     Patience::Until(deadline) => library.runtime.wait(deadline, |cx| {
-                        if self.lock().closed {
-                            return std::task::Poll::Ready(Err(rserpool::Error::Closed));
+                        if let Err(failure) = self.wake_at_close(cx.waker()) {
+                            return Poll::Ready(Err(failure));
                         }
-                        sending.as_mut().poll(cx)
-                    })?,
+                        sending.as_mut().poll(cx).map(Ok)
+                    })??,
                 }
             }
         };
