@@ -5,6 +5,7 @@
 #include "check.h"
 #include "sockets.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -44,6 +45,16 @@ static void *sends(void *nothing) {
     return NULL;
 }
 
+/* Sends until it fails. */
+static void *fills(void *result) {
+    static char block[4096];
+
+    while (rsp_sendmsg(client, block, sizeof(block), NULL, 0) == (ssize_t)sizeof(block))
+        ;
+    *(int *)result = errno;
+    return NULL;
+}
+
 /* Sends the signal until the thread has ended: it may not wait yet. */
 static void interrupt(pthread_t thread) {
     int tries;
@@ -57,6 +68,7 @@ int main(void) {
     int results[4], i, status;
     struct sigaction action;
     char buffer[64];
+    struct pollfd room;
     pid_t child;
 
     server = serve("threads", SOCK_DGRAM);
@@ -116,6 +128,21 @@ int main(void) {
         CHECK(pthread_join(threads[i], NULL) == 0);
         CHECK(results[i] == EBADF);
     }
+
+    /* a send that waits for room, too */
+    client = (int)rsp_socket(AF_INET, SOCK_DGRAM, IPPROTO_TCP);
+    OK(client);
+    OK(rsp_connect(client, "threads", 7));
+    CHECK(pthread_create(&threads[0], NULL, fills, &results[0]) == 0);
+    room.fd = client;
+    room.events = POLLOUT;
+    for (i = 0; i < 30000 && poll(&room, 1, 0) != 0; i++)
+        usleep(1000);
+    CHECK(i < 30000);
+    usleep(20000);
+    OK(rsp_close(client));
+    CHECK(pthread_join(threads[0], NULL) == 0);
+    CHECK(results[0] == EBADF);
     OK(rsp_close(server));
     return 0;
 }
