@@ -53,6 +53,9 @@ impl PuSession {
         if !link.has(Features::SEPARATE_DATA) {
             return self.not_separate(now);
         }
+        if link.data.id().is_some() {
+            return;
+        }
         // Connecting has a time limit of its own.
         self.timers.stop(Timer::HelloWait);
         self.next_association += 2;

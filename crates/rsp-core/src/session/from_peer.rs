@@ -77,6 +77,9 @@ impl PuSession {
         if hello.session_id != self.session_id {
             return self.broken("HELLO for another session".into(), now);
         }
+        if self.link().is_some_and(|link| matches!(link.greeting, Greeting::Spoken(_))) {
+            return self.broken("a second HELLO".into(), now);
+        }
         self.pool_speaks_hello = true;
         let interval = self.settings.heartbeat_interval.max(Duration::from_millis(hello.heartbeat_ms.into()));
         self.interval = interval;
