@@ -40,6 +40,11 @@ impl Fragments {
         self.on(stream).is_some()
     }
 
+    /// Messages of the transport that are part of one that is not whole.
+    pub(super) fn pieces(&self) -> usize {
+        self.partial.iter().map(|partial| partial.sequences.len()).sum()
+    }
+
     /// A fragment came; the whole message, if it was the last.
     ///
     /// # Errors

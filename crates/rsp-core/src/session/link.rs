@@ -624,9 +624,9 @@ impl Link {
         }
     }
 
-    /// Messages wait for the application.
+    /// Messages wait for the application: whole ones, it can take no others.
     pub(super) fn has_untaken(&self) -> bool {
-        !self.untaken.is_empty()
+        self.untaken.len() > self.fragments.pieces()
     }
 
     /// The application acknowledges a message; without effect towards a plain peer or another association.
