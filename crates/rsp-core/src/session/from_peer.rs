@@ -19,8 +19,13 @@ impl PuSession {
     pub(super) fn control(&mut self, message: asap::Message, now: Time) {
         match message {
             asap::Message::Session(session) => {
+                let association = self.link().map(|link| link.association);
                 for parameter in session.parameters {
                     self.session_parameter(parameter, now);
+                    // What comes after the word that ended or moved the session was said to nobody.
+                    if self.link().map(|link| link.association) != association {
+                        break;
+                    }
                 }
             }
             asap::Message::Cookie(cookie) => {

@@ -292,6 +292,9 @@ impl PeSession {
             asap::Message::Session(session) => {
                 for parameter in session.parameters {
                     self.session_parameter(parameter, now);
+                    if self.state == State::Ended {
+                        break;
+                    }
                 }
             }
             // Once, before anything else: whoever sends more, or sends it late, fills nobody's memory.
