@@ -65,6 +65,9 @@ impl Fragments {
             None if self.partial.iter().any(|partial| partial.first.id == envelope.id) => {
                 return Err(format!("message {} goes on on another stream", envelope.id));
             }
+            None if self.partial.len() >= MOST_UNFINISHED => {
+                return Err(format!("more than {MOST_UNFINISHED} messages begun and not finished"));
+            }
             None => {
                 let (pieces, sequences) = (Vec::new(), Vec::new());
                 self.partial.push(Partial { stream, first: envelope, pieces, sequences, credit: 0 });
@@ -93,6 +96,9 @@ impl Fragments {
         self.partial.iter().position(|partial| partial.stream == stream)
     }
 }
+
+/// Messages begun and not finished, each on a stream of its own, docs/session-wire.md §7.
+const MOST_UNFINISHED: usize = 256;
 
 /// The pieces a message goes in where each carries `most` bytes, and whether more follow.
 pub(super) fn split(data: &Bytes, most: usize) -> impl Iterator<Item = (Bytes, bool)> + '_ {
@@ -146,6 +152,30 @@ mod tests {
         assert!(fragments.is_open(0) && !fragments.is_open(1));
         assert!(receive(&mut fragments, 3, 0, &data, false).is_err());
         assert!(receive(&mut fragments, 2, 5, &data, true).is_err());
+    }
+
+    #[test]
+    fn pieces_are_those_of_messages_that_are_not_whole() {
+        let data = Bytes::from_static(b"x");
+        let mut fragments = Fragments::default();
+        assert!(receive(&mut fragments, 1, 0, &data, true).unwrap().is_none());
+        assert!(receive(&mut fragments, 1, 0, &data, true).unwrap().is_none());
+        assert!(receive(&mut fragments, 2, 1, &data, true).unwrap().is_none());
+        assert_eq!(fragments.pieces(), 3);
+        assert!(receive(&mut fragments, 1, 0, &data, false).unwrap().is_some());
+        assert_eq!(fragments.pieces(), 1);
+    }
+
+    #[test]
+    fn only_so_many_messages_are_begun_and_not_finished() {
+        let data = Bytes::from_static(b"x");
+        let mut fragments = Fragments::default();
+        for id in 0..MOST_UNFINISHED {
+            assert!(receive(&mut fragments, id as u64, id as u16, &data, true).unwrap().is_none());
+        }
+        assert!(receive(&mut fragments, 999, 999, &data, true).is_err());
+        assert!(receive(&mut fragments, 0, 0, &data, false).unwrap().is_some(), "those there are go on");
+        assert!(receive(&mut fragments, 999, 999, &data, true).is_ok());
     }
 
     #[test]
