@@ -321,13 +321,14 @@ impl PeSession {
         self.effects.push(PeEffect::Deliver(PeItem::Cookie(cookie)));
     }
 
-    /// It is known which session this is, if any: whether the cookie was made for it.
-    fn show_cookie(&mut self) {
+    /// It is known which session this is, if any: whether the cookie was made for it. Before the PU spoke it may still say that it is.
+    fn show_cookie(&mut self, it_spoke: bool) {
         match self.opened.take() {
             None => {}
             Some(opened) if opened.session_id == self.session_id.unwrap_or(PLAIN) => {
                 self.cookie_indication(opened.data)
             }
+            Some(opened) if !it_spoke => self.opened = Some(opened),
             Some(_) => self.event(SessionEvent::CookieRefused(CookieRefused::OtherSession)),
         }
     }
@@ -411,7 +412,7 @@ impl PeSession {
         }
         // One sealed for a plain PU is of no use to it any more.
         self.cookie_pending |= self.seal.is_some() && self.cookie.is_some();
-        self.open(now);
+        self.open(true, now);
     }
 
     /// The PU opened the association for user data.
@@ -441,8 +442,8 @@ impl PeSession {
         self.link.session(SessionParameter::Heartbeat(now.as_micros()));
     }
 
-    /// The kind of peer is decided.
-    fn open(&mut self, now: Time) {
+    /// The kind of peer is decided; not for good without a word from it: HELLO may come late.
+    fn open(&mut self, it_spoke: bool, now: Time) {
         self.timers.stop(Timer::HelloWait);
         if self.state == State::Undecided {
             self.state = State::Open;
@@ -451,8 +452,8 @@ impl PeSession {
             }
             self.event(SessionEvent::Established { pe: self.pe, plain: self.link.greeting == Greeting::Plain });
             self.send_card();
-            self.show_cookie();
         }
+        self.show_cookie(it_spoke);
         if self.cookie_pending {
             self.send_cookie(now);
         }
@@ -465,7 +466,7 @@ impl PeSession {
         {
             return self.link.taken(message.receipt);
         }
-        self.open(now);
+        self.open(true, now);
         self.effects.push(PeEffect::Deliver(PeItem::Data(message)));
         if let Some(time) = self.application
             && self.timers.deadline_of(Timer::Application).is_none()
@@ -670,7 +671,7 @@ impl Machine for PeSession {
                     }
                 }
                 Timer::Watchdog => self.watchdog_due(now),
-                Timer::HelloWait => self.open(now),
+                Timer::HelloWait => self.open(false, now),
                 Timer::Cookie => self.cookie_due(now),
                 Timer::Join => self.broken("it did not open the association for data".into()),
                 Timer::Drain => self.bye(ByeReason::Drained, PeEnd::Closed),
