@@ -94,6 +94,17 @@ impl Link {
         self.data = DataAssociation::Joining(id, token);
     }
 
+    /// Data came on it: the peer has our HELLO there, whether or not the transport has said so yet.
+    pub(super) fn joined_by_data(&mut self) -> bool {
+        match self.data {
+            DataAssociation::Joining(id, _) => {
+                self.data = DataAssociation::Open(id);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the peer has it now, so that data may follow.
     pub(super) fn joined(&mut self, token: Token) -> bool {
         match self.data {

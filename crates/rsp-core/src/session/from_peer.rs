@@ -10,7 +10,7 @@ use rsp_wire::session::{ByeReason, Hello, SessionParameter};
 use rsp_wire::{PeId, asap};
 
 use super::card::kept;
-use super::link::Greeting;
+use super::link::{Greeting, Link};
 use super::pu_session::{PuItem, PuSession, State};
 use super::{Cause, Message, Outcome, SessionEvent};
 use crate::association::{Heartbeat, Request};
@@ -123,7 +123,10 @@ impl PuSession {
             return;
         }
         if matches!(self.state, State::Greeting(..)) {
-            self.plain(now);
+            match self.link().is_some_and(Link::joined_by_data) {
+                true => self.decided(now),
+                false => self.plain(now),
+            }
         }
         self.deliver(PuItem::Data(message));
     }
