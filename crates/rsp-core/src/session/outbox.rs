@@ -97,13 +97,14 @@ impl Outbox {
         self.expiry.first().map(|(at, _)| *at)
     }
 
-    /// Takes out such a message whose lifetime is over.
-    pub(super) fn expire(&mut self, now: Time) -> Option<Pending> {
+    /// Takes out such a message whose lifetime is over; its place, if it waited for its turn.
+    pub(super) fn expire(&mut self, now: Time) -> Option<(Option<usize>, Pending)> {
         let (_, id) = self.expiry.first().copied().filter(|(at, _)| *at <= now)?;
-        if let Some(place) = self.queue.iter().position(|queued| *queued == id) {
+        let place = self.queue.iter().position(|queued| *queued == id);
+        if let Some(place) = place {
             self.queue.remove(place);
         }
-        self.remove(id)
+        Some((place, self.remove(id)?))
     }
 
     /// The association is gone: everything waits for the next one, in the order of ids, but for what `keep` refuses; that is taken out.

@@ -599,7 +599,7 @@ impl PeSession {
 
     /// What has waited longer than its lifetime comes back.
     fn expire(&mut self, now: Time) {
-        while let Some(Pending { send, outgoing, .. }) = self.outbox.expire(now) {
+        while let Some((_, Pending { send, outgoing, .. })) = self.outbox.expire(now) {
             self.effects.push(PeEffect::Outcome(send, Outcome::Returned(outgoing, ReturnReason::Expired)));
         }
         match self.outbox.next_expiry() {

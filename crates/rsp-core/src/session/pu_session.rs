@@ -468,7 +468,9 @@ impl PuSession {
 
     /// What has waited longer than its lifetime comes back.
     pub(super) fn expire(&mut self, now: Time) {
-        while let Some(Pending { send, outgoing, .. }) = self.outbox.expire(now) {
+        while let Some((place, Pending { send, outgoing, .. })) = self.outbox.expire(now) {
+            // The callback's are the first of all: one resend less may go in the place of this one.
+            self.callback_sends -= usize::from(place.is_some_and(|place| place < self.callback_sends));
             self.outcome(send, Outcome::Returned(outgoing, ReturnReason::Expired));
         }
         match self.outbox.next_expiry() {
