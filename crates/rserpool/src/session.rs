@@ -223,7 +223,7 @@ impl SessionBuilder {
         if let Some(card) = card {
             machine.handle_input(PuInput::SetBusinessCard(card), user.clock().now());
         }
-        machine.handle_input(PuInput::Prefer(prefer), user.clock().now());
+        machine.handle_input(PuInput::Prefer(None, prefer), user.clock().now());
         let handle = Handle::new(commands.clone(), &config.session);
         let session = Session {
             handle: Arc::clone(&handle),

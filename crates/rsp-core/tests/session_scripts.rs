@@ -398,12 +398,13 @@ impl Runner for Script {
                 let cookie = args.next()?.to_owned().into();
                 self.pe(PeInput::SetCookie(cookie));
             }
-            // prefer [PE..]
+            // prefer [of=PE] [PE..]
             "prefer" => {
+                let of = args.key("of")?.map(PeId);
                 let elements = std::iter::from_fn(|| args.0.next_pos())
                     .map(|pe| Ok(element(pe.parse()?, parameter::Protocol::Tcp)))
                     .collect::<Result<_, Box<dyn Error>>>()?;
-                self.pu(PuInput::Prefer(elements));
+                self.pu(PuInput::Prefer(of, elements));
             }
             // card POOL [PE..] | set-card POOL [PE..]
             "card" | "set-card" => {

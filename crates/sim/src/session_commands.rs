@@ -220,7 +220,7 @@ impl World {
                 let card = card(source);
                 self.both(PuInput::SetBusinessCard(card.clone()), PeInput::SetBusinessCard(card));
             }
-            9 | 10 => self.pu(PuInput::Prefer(card(source).pool_elements)),
+            9 | 10 => self.pu(PuInput::Prefer(None, card(source).pool_elements)),
             _ => self.pu(PuInput::ForceFailover { report: source.below(2) == 0 }),
         }
     }

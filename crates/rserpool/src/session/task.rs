@@ -109,7 +109,7 @@ impl Task {
                     //= https://www.rfc-editor.org/rfc/rfc5352#section-3.9
                     //# BC2)  Unpack the message and populate a preferred list for failover
                     //# order.
-                    self.input(PuInput::Prefer(prefer));
+                    self.input(PuInput::Prefer(from, prefer));
                     self.keep_card(shown, true);
                 }
             }
@@ -278,7 +278,8 @@ impl Task {
         if !ours || shown.prefer.is_empty() {
             return self.keep_card(shown, !ours);
         }
-        let from = self.machine.target().map(|target| target.pe);
+        // Also of one that shows it before the session is open.
+        let from = self.machine.current_pe();
         let commands = self.commands.clone();
         let pool = card.pool_handle;
         self.endpoint.ask(Ask::known(pool, move |known| {

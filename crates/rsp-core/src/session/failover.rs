@@ -247,8 +247,10 @@ impl PuSession {
         let State::Greeting(journey, link, target) = std::mem::take(&mut self.state) else { return };
         self.timers.stop(Timer::HelloWait);
         self.timers.stop(Timer::GiveUp);
-        // The one that comes now has a card of its own.
-        self.prefer.clear();
+        // The one that comes now has a card of its own, which it may have shown already.
+        if self.prefer_of != Some(target.pe) {
+            self.prefer.clear();
+        }
         let plain = link.greeting == Greeting::Plain;
         self.event(SessionEvent::Established { pe: target.pe, plain });
         let Some((from, cause)) = journey.left else {

@@ -58,8 +58,8 @@ pub enum PuInput {
     Close,
     /// Set.BusinessCard.PE.List: we are a PE too, and this is our pool and who should go on if we fail. Sent now and on each further association.
     SetBusinessCard(asap::BusinessCard),
-    /// Try these first when a PE is next looked for, in this order: the peer's business card.
-    Prefer(Vec<PoolElement>),
+    /// Try these first when a PE is next looked for, in this order: the business card of the PE with this identifier, if it is one's.
+    Prefer(Option<PeId>, Vec<PoolElement>),
     /// End it now: BYE, nothing is waited for.
     Abandon,
     /// From the process's endpoint.
@@ -156,6 +156,8 @@ pub struct PuSession {
     pub(super) own_card: Option<Box<asap::BusinessCard>>,
     /// Tried before the endpoint is asked for a PE, until one is found.
     pub(super) prefer: Vec<PoolElement>,
+    /// Whose preference it is.
+    pub(super) prefer_of: Option<PeId>,
     /// PEs that asked us to leave.
     pub(super) drained: SmallVec<[PeId; 4]>,
     /// A PE of this pool spoke HELLO, so silence means failure.
@@ -235,6 +237,7 @@ impl PuSession {
             cookie: None,
             own_card: None,
             prefer: Vec::new(),
+            prefer_of: None,
             drained: SmallVec::new(),
             pool_speaks_hello: false,
             draining: false,
@@ -552,7 +555,8 @@ impl PuSession {
         self.timers.set(timer, now + again);
     }
 
-    pub(super) fn current_pe(&self) -> Option<PeId> {
+    /// The PE at the other end, from the attempt to connect on.
+    pub fn current_pe(&self) -> Option<PeId> {
         match &self.state {
             State::Connecting(_, _, target)
             | State::Greeting(_, _, target)
@@ -644,7 +648,7 @@ impl Machine for PuSession {
             }
             PuInput::Close => {}
             PuInput::SetBusinessCard(card) => self.set_business_card(card),
-            PuInput::Prefer(elements) => self.prefer = elements,
+            PuInput::Prefer(from, elements) => (self.prefer_of, self.prefer) = (from, elements),
             PuInput::Abandon => self.end(Ok(()), ByeReason::Closed),
             PuInput::Endpoint(FromEndpoint::Selected(result)) => self.selected(result, now),
             PuInput::Endpoint(FromEndpoint::Listed(listed)) => self.listed(listed, now),
