@@ -51,6 +51,7 @@ pub unsafe extern "C" fn rsp_register(
             other => return other.map(|()| 0),
         }
         if flags & constant::REGF_DAEMONMODE != 0 {
+            socket.become_daemon()?;
             library.runtime.spawn(keep_trying(Arc::downgrade(&library), socket, sd, pool, policy));
         }
         Ok(0)

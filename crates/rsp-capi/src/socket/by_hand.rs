@@ -40,6 +40,8 @@ pub(crate) struct ByHand {
     /// The session is at its end: the application may begin another, with its cookie.
     over: bool,
     go_on: Arc<Notify>,
+    /// Registers as soon as it can, until it leaves.
+    pub(super) is_daemon: bool,
 }
 
 impl ByHand {
@@ -58,6 +60,7 @@ impl ByHand {
             held: None,
             over: false,
             go_on: Arc::default(),
+            is_daemon: false,
         }
     }
 
@@ -203,10 +206,18 @@ impl Socket {
         self.lock().options.may_be_stale = may_be_stale;
     }
 
-    /// Whether the last attempt to register failed, and it is still wanted.
+    /// It registers as soon as it can from now on.
+    ///
+    /// # Errors
+    /// EBADF if it is one of `<rsp.h>`.
+    pub(crate) fn become_daemon(&self) -> Result<()> {
+        self.with_by_hand(|it| it.is_daemon = true)
+    }
+
+    /// Whether it is still to be registered; an attempt may be under way.
     pub(crate) fn wants_registration(&self) -> bool {
         let state = self.lock();
-        !state.closed && state.element.is_none() && matches!(state.register, Attempt::Failed(_) | Attempt::None)
+        !state.closed && state.element.is_none() && state.by_hand.as_ref().is_some_and(|it| it.is_daemon)
     }
 
     /// Leaves the pool without waiting for it.

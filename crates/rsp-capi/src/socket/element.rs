@@ -191,6 +191,9 @@ impl Socket {
 
     pub(super) fn leave(&self) -> Result<Arc<PoolElement>> {
         self.change(None, |state| {
+            if let Some(by_hand) = &mut state.by_hand {
+                by_hand.is_daemon = false;
+            }
             let element = state.element.take();
             if element.is_some() {
                 state.register = Attempt::None;
