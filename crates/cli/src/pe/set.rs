@@ -13,8 +13,9 @@ use crate::output::{Output, print, print_json};
 
 /// Change load or weight of a pool element that runs on this host
 ///
-/// Its process re-registers at once, so that pool users hear of it. Where several pool elements fit, nothing is changed unless --all is given.
+/// Its process re-registers at once, at most once per update_min_interval, so that pool users hear of it. Where several pool elements fit, nothing is changed unless --all is given.
 #[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("value").args(["load", "weight"]).required(true).multiple(true))]
 pub(crate) struct Args {
     /// Its pool
     #[arg(long, value_name = "HANDLE")]
@@ -28,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long)]
     all: bool,
     /// Load from 0 to 1 (lu, lud, plu, rlu)
-    #[arg(long, value_name = "FRACTION", value_parser = fraction, required_unless_present = "weight")]
+    #[arg(long, value_name = "FRACTION", value_parser = fraction)]
     load: Option<f64>,
     /// Weight (wrr, wrand) or priority (prio)
     #[arg(long, value_name = "N")]
