@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use rserpool::{Item, Outcome, Outgoing, PoolUrl, Session};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -78,6 +79,8 @@ async fn talk(args: &Args, session: &Arc<Session>, screen: &mut Screen) -> anyho
     // Known once every line has its outcome.
     let mut tally: Option<Tally> = None;
     let mut quiet_until = Instant::now();
+    // Once: one made anew in each round would miss what comes between two.
+    let mut interrupt = signal(SignalKind::interrupt())?;
     loop {
         if let Some(tally) = tally.as_ref().filter(|tally| tally.is_settled(answers) || Instant::now() >= quiet_until) {
             close(session, screen).await?;
@@ -101,7 +104,7 @@ async fn talk(args: &Args, session: &Arc<Session>, screen: &mut Screen) -> anyho
                 quiet_until = Instant::now() + args.linger;
             }
             () = tokio::time::sleep_until(quiet_until), if tally.is_some() => {}
-            _ = tokio::signal::ctrl_c() => {
+            _ = interrupt.recv() => {
                 // Whoever interrupts doesn't want to wait for outcomes.
                 sending.abort();
                 let _ = tokio::time::timeout(BYE, session.close()).await;

@@ -77,7 +77,7 @@ async fn listen(
     screen: &mut Screen,
     answered: &mut u64,
 ) -> anyhow::Result<()> {
-    let mut term = signal(SignalKind::terminate())?;
+    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut sending = tokio::spawn(send(args.count, args.interval, Arc::clone(session), Arc::clone(outstanding)));
     let mut give_up = None;
     loop {
@@ -99,7 +99,7 @@ async fn listen(
                 give_up = Some(Instant::now() + args.timeout);
             }
             () = tokio::time::sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => return Ok(()),
-            _ = tokio::signal::ctrl_c() => break,
+            _ = interrupt.recv() => break,
             _ = term.recv() => break,
         }
         if give_up.is_some() && lock(outstanding).is_empty() {

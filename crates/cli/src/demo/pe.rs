@@ -38,6 +38,8 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
     let mut config = Config::of(Profile::Fast);
     // A registrar that lives answers, be it late: this machine does other things, too.
     config.endpoint.t2_registration = PATIENCE;
+    // Before it says that it is there: whoever hears that may ask it to leave.
+    let mut terminate = signal(SignalKind::terminate())?;
     let builder = PoolUser::builder().config(config).transport(args.transport);
     let user = args.registrars.iter().fold(builder, |builder, registrar| builder.registrar(registrar)).build().await?;
     let pe = PoolElement::builder(POOL)
@@ -51,7 +53,6 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
         .await?;
     println!("{{\"registered\":{}}}", args.id);
 
-    let mut terminate = signal(SignalKind::terminate())?;
     let leave = async move {
         tokio::select! {
             _ = terminate.recv() => {}

@@ -132,17 +132,19 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
         builder = keys.into_iter().fold(builder, PoolElementBuilder::cookie_key);
     }
     let events = Events { output: args.output, to_stderr: false };
+    // Both before it says that it is there: whoever hears that may ask it to leave.
     let mut term = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let pe = tokio::select! {
         pe = builder.register() => Arc::new(pe.map_err(usage)?),
         // Registering undoes itself.
         _ = term.recv() => bail!("terminated before it had joined the pool"),
+        _ = interrupt.recv() => bail!("interrupted before it had joined the pool"),
     };
     let home = pe.home_registrar();
     events.registered(&pe);
     let following = tokio::spawn(follow_home(Arc::clone(&pe), home, events));
 
-    let mut interrupt = signal(SignalKind::interrupt())?;
     let work = Work(args.service_time);
     let leaving = Arc::clone(&pe);
     let stop = async move {

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rserpool::{PeId, Pool, PoolUrl};
 use rsp_wire::parameter::PoolElement;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::element;
 use crate::access::Access;
@@ -36,6 +37,8 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let mut look = tokio::time::interval(LOOK);
     // How often in a row there was no registrar: while it moves from one to the next there is none for a moment.
     let mut without = 0;
+    // Once: one made anew in each round would miss what comes between two.
+    let mut interrupt = signal(SignalKind::interrupt())?;
     loop {
         let pool = tokio::select! {
             news = watch.next() => news.ok_or(rserpool::Error::Closed)?,
@@ -47,7 +50,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
                 }
                 continue;
             }
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
         };
         let changes = changes(&mut known, pool.as_ref());
         if is_first && pool.is_none() {
