@@ -23,7 +23,10 @@ async fn main() -> Result<()> {
             Item::Data(message) => {
                 let portion = Portion::decode(&message).ok_or(Error::BadMessage)?;
                 if portion.total == NO_FILE {
-                    return Err(Error::Io(format!("{name}: {}", String::from_utf8_lossy(portion.data))));
+                    return Err(Error::Io {
+                        os: None,
+                        text: format!("{name}: {}", String::from_utf8_lossy(portion.data)),
+                    });
                 }
                 if portion.offset == have {
                     stdout().write_all(portion.data)?;

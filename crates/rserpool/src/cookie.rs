@@ -17,7 +17,10 @@ use crate::{Error, Result};
 /// [`Error::Io`] if it cannot be read; [`Error::Config`] names the line that is no key, never what stands there.
 pub fn read_cookie_keys(path: impl AsRef<Path>) -> Result<Vec<CookieKey>> {
     let path = path.as_ref();
-    let text = std::fs::read_to_string(path).map_err(|error| Error::Io(format!("{}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = format!("{}: {error}", path.display());
+        Error::Io { os: error.raw_os_error(), text }
+    })?;
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
     let keys = (1..).zip(lines).filter(|(_, line)| !line.is_empty()).map(|(number, line)| {
         line.parse().map_err(|error| Error::Config(format!("{}:{number}: {error}", path.display())))
@@ -48,6 +51,6 @@ mod tests {
         let Err(Error::Config(text)) = read_cookie_keys(&path) else { panic!("it is no key") };
         assert!(text.contains(":2:") && !text.contains("secret"), "{text}");
         std::fs::remove_file(&path).expect("it was there");
-        assert!(matches!(read_cookie_keys(&path), Err(Error::Io(_))));
+        assert!(matches!(read_cookie_keys(&path), Err(Error::Io { .. })));
     }
 }

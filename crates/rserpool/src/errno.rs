@@ -20,7 +20,7 @@ impl Error {
             Error::Timeout { .. } => ETIMEDOUT,
             Error::Closed => ENOTCONN,
             Error::Lost(_) => ECONNRESET,
-            Error::Io(_) => EIO,
+            Error::Io { os, .. } => os.unwrap_or(EIO),
         }
     }
 }
@@ -41,15 +41,17 @@ fn cause(cause: &ErrorCause) -> i32 {
 
 const ENOENT: i32 = 2;
 const EIO: i32 = 5;
-const EACCES: i32 = 13;
+pub(crate) const EACCES: i32 = 13;
 const EEXIST: i32 = 17;
-const EINVAL: i32 = 22;
+pub(crate) const EINVAL: i32 = 22;
 const ENOSPC: i32 = 28;
 const EDOM: i32 = 33;
 const EMSGSIZE: i32 = 90;
 const EPROTOTYPE: i32 = 91;
-const EPROTONOSUPPORT: i32 = 93;
+pub(crate) const EPROTONOSUPPORT: i32 = 93;
 const EOPNOTSUPP: i32 = 95;
+pub(crate) const EADDRINUSE: i32 = 98;
+pub(crate) const EADDRNOTAVAIL: i32 = 99;
 const ENETUNREACH: i32 = 101;
 const ECONNRESET: i32 = 104;
 const ENOTCONN: i32 = 107;
@@ -71,6 +73,11 @@ mod tests {
         assert_eq!(means(Error::NoServer { pool: "p".into(), tried: 1 }), io::ErrorKind::HostUnreachable);
         assert_eq!(means(Error::Timeout { what: "it" }), io::ErrorKind::TimedOut);
         assert_eq!(means(Error::Closed), io::ErrorKind::NotConnected);
+        let here = std::net::SocketAddr::from(([127, 0, 0, 1], 7));
+        assert_eq!(means(net::BindError::SctpInUse { address: here, udp: 9 }.into()), io::ErrorKind::AddrInUse);
+        assert_eq!(means(net::BindError::NotOurs(here).into()), io::ErrorKind::AddrNotAvailable);
+        assert_eq!(means(net::BindError::NotAllowed(here).into()), io::ErrorKind::PermissionDenied);
+        assert_eq!(means(io::Error::from_raw_os_error(EADDRINUSE).into()), io::ErrorKind::AddrInUse);
         assert_eq!(means(Error::Lost(String::new())), io::ErrorKind::ConnectionReset);
         assert_eq!(means(Error::NotAvailable { feature: "", mapping: "" }), io::ErrorKind::Unsupported);
         assert_eq!(means(Error::BadMessage), io::ErrorKind::InvalidInput);

@@ -7,6 +7,8 @@ use rsp_core::session::{SelectFailure, SessionError};
 use rsp_wire::PoolHandle;
 use rsp_wire::parameter::OperationError;
 
+use crate::errno;
+
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -76,8 +78,13 @@ pub enum Error {
     #[error("{0}")]
     Config(String),
     /// The system said no.
-    #[error("{0}")]
-    Io(String),
+    #[error("{text}")]
+    Io {
+        /// The system's number for it, if it has one.
+        os: Option<i32>,
+        /// What and why.
+        text: String,
+    },
 }
 
 impl Error {
@@ -147,8 +154,23 @@ impl From<net::NotAvailable> for Error {
     }
 }
 
+impl From<net::BindError> for Error {
+    fn from(error: net::BindError) -> Self {
+        use net::BindError;
+        let os = match &error {
+            BindError::InUse(_) | BindError::SctpInUse { .. } => Some(errno::EADDRINUSE),
+            BindError::NotOurs(_) => Some(errno::EADDRNOTAVAIL),
+            BindError::NotAllowed(_) => Some(errno::EACCES),
+            BindError::OneAddress => Some(errno::EINVAL),
+            BindError::NoSctp => Some(errno::EPROTONOSUPPORT),
+            BindError::Other { error, .. } => error.raw_os_error(),
+        };
+        Error::Io { os, text: error.to_string() }
+    }
+}
+
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        Error::Io(error.to_string())
+        Error::Io { os: error.raw_os_error(), text: error.to_string() }
     }
 }

@@ -61,7 +61,7 @@ pub(crate) async fn open(
             }
         }
     }
-    Err(Error::Io(last.map_or_else(|| "nowhere to listen".to_owned(), |error| error.to_string())))
+    Err(last.map_or_else(|| Error::Config("nowhere to listen".to_owned()), Error::from))
 }
 
 /// All of them on the port of the first.

@@ -82,18 +82,8 @@ impl From<Error> for Failure {
             Error::Rejected(operation) => operation.0.first().map_or(0, |cause| cause.code()),
             _ => 0,
         };
-        let errno = match &error {
-            Error::Io(text) => os_error(text).unwrap_or(libc::EIO),
-            other => other.errno(),
-        };
-        Failure { errno, text: Cow::Owned(error.to_string()), cause }
+        Failure { errno: error.errno(), text: Cow::Owned(error.to_string()), cause }
     }
-}
-
-/// The system's error number in the text of one, `.. (os error 98)`.
-fn os_error(text: &str) -> Option<c_int> {
-    let (_, number) = text.rsplit_once("(os error ")?;
-    number.split(')').next()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -176,6 +176,9 @@ fn every_call_has_a_manual_page() {
         assert!(page.contains(".SH SYNOPSIS") && page.contains(".SH DESCRIPTION"), "{name}: {page}");
     }
     let overview = std::fs::read_to_string(prefix().join("share/man/man7/rsp.7")).expect("there is an overview");
-    assert!(overview.contains("struct rsp_notification {") && overview.contains("FAILOVER_NOT_ALLOWED = "), "{overview}");
+    assert!(
+        overview.contains("struct rsp_notification {") && overview.contains("FAILOVER_NOT_ALLOWED = "),
+        "{overview}"
+    );
     // The script that writes them fails where a call has none: the library would not be installed.
 }
