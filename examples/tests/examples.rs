@@ -115,7 +115,8 @@ fn a_game_goes_on_with_another_player_of_the_pool_when_one_is_killed() {
     third.line();
     waiting.kill();
     third.write("four\n");
-    assert_eq!(third.line_where(|line| line.starts_with("saw")), "saw four");
+    // What the dead player had not yet acknowledged may come again before.
+    third.line_where(|line| line == "saw four");
 }
 
 const LENGTH: u64 = 96 << 20;
