@@ -19,7 +19,8 @@ use rsp_wire::{PoolHandle, asap};
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
-use super::{Callback, Failover, Inbound, PuCommand, Shared, log};
+use super::builder::Callback;
+use super::{Failover, Inbound, PuCommand, Shared, log};
 use crate::control::Entered;
 use crate::endpoint_task::{Ask, EndpointHandle};
 use crate::handle::{Command, Done, Handle};
