@@ -21,4 +21,5 @@ pub mod registrar_harness;
 pub mod session_commands;
 pub mod soak;
 pub mod source;
+pub mod virtual_machine;
 pub mod world;
