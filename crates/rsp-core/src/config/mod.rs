@@ -405,7 +405,7 @@ pub struct SessionSettings {
     pub retry_interval: Duration,
     /// Longest such pause.
     pub retry_interval_max: Duration,
-    /// Bytes of control messages a peer may have waiting, in either direction.
+    /// Bytes of control messages a peer may have waiting, in either direction; of cookies as many again, then the newest waits.
     pub max_control_bytes: usize,
     /// Largest message taken, in bytes of application data, and sent to whoever takes as much. What the mapping cannot carry in one piece goes in fragments, over SCTP up to 3 MiB.
     pub max_message_size: usize,

@@ -16,7 +16,7 @@ use rsp_wire::session::{ENVELOPE_PPID, Features, Hello, SessionParameter};
 use super::credit::Credit;
 use super::data_association::DataAssociation;
 use super::fragments::Fragments;
-use super::{Message, Outgoing};
+use super::{Message, Outgoing, take};
 use crate::PPID_ASAP;
 use crate::association::{AssociationId, Heartbeat, Mapping, Peer, Request, Token};
 use crate::config::SessionSettings;
@@ -68,6 +68,11 @@ pub(super) struct Link {
     /// Control messages the peer has not taken, by token, with their bytes.
     control: BTreeMap<u64, usize>,
     control_bytes: usize,
+    /// Cookies the peer has not taken, the same way: it was not the peer who asked for them.
+    cookies: BTreeMap<u64, usize>,
+    cookie_bytes: usize,
+    /// The newest cookie waits until the peer has taken others, and no acknowledgement overtakes it.
+    cookie_due: bool,
     peer_expects: u64,
     expects: u64,
     /// Messages that came without an envelope.
@@ -112,6 +117,9 @@ impl Link {
             credit: Credit::default(),
             control: BTreeMap::new(),
             control_bytes: 0,
+            cookies: BTreeMap::new(),
+            cookie_bytes: 0,
+            cookie_due: false,
             peer_expects: 1,
             expects: 1,
             bare: 0,
@@ -278,21 +286,30 @@ impl Link {
         self.control(&asap::Message::Cookie(asap::Cookie { cookie, unknown: Vec::new() }));
         let token = CONTROL | (self.next_control - 1);
         self.cookie = Some(token);
-        // It was not the peer who asked for it.
-        if let Some(bytes) = self.control.get_mut(&token) {
-            self.control_bytes -= std::mem::take(bytes);
+        if let Some(bytes) = take(&mut self.control, &token) {
+            self.control_bytes -= bytes;
+            self.cookies.insert(token, bytes);
+            self.cookie_bytes += bytes;
         }
+    }
+
+    /// Whether a cookie may go now; if not, because the peer does not take those before it, acknowledgements wait until one may.
+    pub(super) fn may_set_cookie(&mut self) -> bool {
+        self.cookie_due = self.cookie_bytes > self.settings.max_control_bytes;
+        !self.cookie_due
     }
 
     /// The peer has not taken the last cookie.
     pub(super) fn cookie_waits(&self) -> bool {
-        self.cookie.is_some_and(|token| self.control.contains_key(&token))
+        self.cookie.is_some_and(|token| self.cookies.contains_key(&token))
     }
 
     /// What the transport is to do, acknowledgements gathered into one message, and with it how much was taken.
     pub(super) fn take_requests(&mut self) -> Vec<Request> {
-        for ids in std::mem::take(&mut self.acks).chunks(MAX_ACKS) {
-            self.session(SessionParameter::Ack(SmallVec::from_slice(ids)));
+        if !self.cookie_due {
+            for ids in std::mem::take(&mut self.acks).chunks(MAX_ACKS) {
+                self.session(SessionParameter::Ack(SmallVec::from_slice(ids)));
+            }
         }
         let ends = self.requests.iter().any(|request| matches!(request, Request::Close | Request::Abort));
         if matches!(self.greeting, Greeting::Spoken(_)) && !ends {

@@ -192,13 +192,14 @@ impl Runner for Script {
                 ));
                 self.pu(PuInput::Start);
             }
-            // pe [acks=BOOL] [on=TRANSPORT] [keys=SEED[+SEED..]] [interval=MS]: keys seal its cookies
+            // pe [acks=BOOL] [on=TRANSPORT] [keys=SEED[+SEED..]] [interval=MS] [max-control=BYTES]: keys seal its cookies
             "pe" => {
                 let acks = args.key("acks")?.unwrap_or(true);
                 let peer = peer(args.key("on")?);
                 self.association = 1;
                 let keys: Option<String> = args.key("keys")?;
                 settings.cookie_interval = Duration::from_millis(args.key("interval")?.unwrap_or(0));
+                settings.max_control_bytes = args.key("max-control")?.unwrap_or(settings.max_control_bytes);
                 let lifetime = settings.cookie_lifetime;
                 let mut machine = PeSession::new(settings, PeId(7), acks, AssociationId(1), &peer, self.now);
                 if let Some(seal) = seal(keys.as_deref().unwrap_or(""), lifetime)? {

@@ -39,8 +39,8 @@ impl Link {
         }
         let awaits_ack = outgoing.ack && self.has(Features::ACKS);
         let acknowledges = outgoing.answers.filter(|r| r.association == self.association).map(|r| r.id);
-        if acknowledges.is_some() && self.data.is_separate() && self.cookie_waits() {
-            // The cookie goes another way, and comes first.
+        // The cookie comes first; where it goes another way, it must have arrived.
+        if acknowledges.is_some() && (self.cookie_due || self.data.is_separate() && self.cookie_waits()) {
             return false;
         }
         let numbered =
@@ -131,6 +131,10 @@ impl Link {
         self.unheard_hello.take_if(|hello| *hello == token.0);
         if let Some(len) = take(&mut self.control, &token.0) {
             self.control_bytes -= len;
+            return None;
+        }
+        if let Some(len) = take(&mut self.cookies, &token.0) {
+            self.cookie_bytes -= len;
             return None;
         }
         let (id, credit) = take(&mut self.sent, &token.0)?;

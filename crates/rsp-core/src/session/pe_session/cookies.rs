@@ -34,7 +34,10 @@ impl PeSession {
     }
 
     pub(super) fn send_cookie(&mut self, now: Time) {
-        self.cookie_pending = false;
+        self.cookie_pending = !self.link.may_set_cookie();
+        if self.cookie_pending {
+            return;
+        }
         let Some(cookie) = &self.cookie else { return };
         let cookie = match &self.seal {
             Some(seal) => seal.seal(cookie, self.session_id.unwrap_or(PLAIN), now),

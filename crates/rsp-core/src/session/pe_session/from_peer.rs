@@ -56,6 +56,9 @@ impl PeSession {
                 {
                     self.retire(id, Outcome::Delivered);
                 }
+                if self.cookie_pending && self.state == State::Open {
+                    self.send_cookie(now);
+                }
             }
             Event::Paused => self.event(SessionEvent::Paused),
             Event::PathChange { address, state } => self.event(SessionEvent::PathChange { address, state }),
