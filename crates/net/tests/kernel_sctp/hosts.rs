@@ -3,10 +3,12 @@
 
 use std::fs::{self, File};
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::pin::pin;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use machine::association::Peer;
 use net::{Association, Listener};
@@ -78,7 +80,15 @@ impl Hosts {
 
     /// Sets one of the network settings of `a`.
     pub(crate) fn set_on_a(&self, name: &str, value: &str) {
-        self.a(|| fs::write(format!("/proc/sys/net/{name}"), value)).expect("the kernel has this setting");
+        let set = || self.a(|| fs::write(format!("/proc/sys/net/{name}"), value));
+        // A port of its own in a namespace that has just been made was in use for the kernel once.
+        let until = Instant::now() + Duration::from_secs(30);
+        let mut result = set();
+        while result.as_ref().is_err_and(|error| error.kind() == ErrorKind::AddrInUse) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(50));
+            result = set();
+        }
+        result.expect("the kernel has this setting");
     }
 
     fn on<T>(&self, host: &File, work: impl FnOnce() -> T) -> T {
