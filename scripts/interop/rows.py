@@ -3,7 +3,7 @@
 
 ROWS = [
     ("2.1-1", 2, "PE: registration in a Round Robin pool, response handled"),
-    ("2.1-2", 2, "PE: registration with Least Used in a Round Robin pool fails; said, not repeated"),
+    ("2.1-2", 2, "PE: registration with Least Used in a Round Robin pool fails; said"),
     ("2.1-3", 2, "PE: re-registration in a Round Robin pool"),
     ("2.1-4", 2, "PE: deregistration, response handled"),
     ("2.1-5", 2, "PE: answers a keep-alive without H"),
