@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 
 use crate::discovery::{AnnouncementChannel, Discovery};
 use crate::mailbox::{Receiver, Sender, mailbox};
-use crate::task::{Wake, registrar_options, wake};
+use crate::task::{Turns, Wake, registrar_options, wake};
 use crate::{Config, Items};
 
 type Answer<T> = Box<dyn FnOnce(Result<T, ResolveError>) + Send>;
@@ -132,7 +132,7 @@ impl EndpointHandle {
             associations: Associations::new(transports, registrar_options(&config.endpoint)),
             announcements: discovery.channel,
             clock,
-            streak: 0,
+            turns: Turns::default(),
             next_request: 0,
             next_accepted: 1,
             resolves: HashMap::new(),
@@ -160,7 +160,7 @@ struct Task {
     associations: Associations,
     announcements: AnnouncementChannel,
     clock: Clock,
-    streak: u32,
+    turns: Turns,
     next_request: u64,
     next_accepted: u64,
     resolves: HashMap<RequestId, Answer<Resolution>>,
@@ -174,7 +174,7 @@ impl Task {
         loop {
             let deadline = self.perform();
             let wake = tokio::select! {
-                wake = wake(&mut self.associations, &mut asks, deadline, self.clock, &mut self.streak) => wake,
+                wake = wake(&mut self.associations, &mut asks, deadline, self.clock, &mut self.turns) => wake,
                 (from, data) = self.announcements.next() => {
                     self.input(Input::Announcement { from, data });
                     continue;

@@ -23,7 +23,7 @@ use crate::greeter::{ACCEPTED, DATA, Joining};
 use crate::handle::{Command, Done, Handle};
 use crate::mailbox::{Receiver, Sender, mailbox};
 use crate::message::{Message, Notice, Outgoing, PeItem, Sent};
-use crate::task::{Wake, wake};
+use crate::task::{Turns, Wake, wake};
 use crate::{BusinessCard, Error, Path, PeHandle, PoolUser, Result, Session, Transport};
 
 /// A session as its server sees it: it lives as long as one association. Everything takes `&self`.
@@ -416,7 +416,7 @@ pub(crate) fn start(
         machine,
         associations,
         clock: user.clock(),
-        streak: 0,
+        turns: Turns::default(),
         pool,
         items: to_application,
         endpoint: user.endpoint().clone(),
@@ -437,7 +437,7 @@ struct Task {
     machine: Core,
     associations: Associations,
     clock: Clock,
-    streak: u32,
+    turns: Turns,
     pool: PoolHandle,
     items: Sender<Inbound>,
     endpoint: EndpointHandle,
@@ -457,7 +457,7 @@ impl Task {
                 self.associations.flush();
                 self.told.clear();
             }
-            match wake(&mut self.associations, &mut commands, deadline, self.clock, &mut self.streak).await {
+            match wake(&mut self.associations, &mut commands, deadline, self.clock, &mut self.turns).await {
                 Wake::Association(DATA, event) => self.input(PeInput::Data(event)),
                 Wake::Association(_, event) => self.input(PeInput::Association(event)),
                 Wake::Command(command) => self.command(command),

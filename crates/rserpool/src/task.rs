@@ -17,27 +17,44 @@ pub(crate) enum Wake<C> {
     Timeout,
 }
 
-/// How many events of associations may come in a row before commands and the deadline get their turn.
+/// Whose turn it is.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    /// Times the associations came first, in a row.
+    associations_first: u32,
+    /// Commands in a row.
+    commands: u32,
+}
+
+/// How many events, or commands, may come in a row before the others get their turn: neither a peer that floods us nor an application
+/// that asks without end keeps the others waiting for ever.
 const STREAK: u32 = 64;
 
 /// Sleeps. What has arrived comes before what was asked, and both before a timeout, so that a late reader never takes its own delay for a dead peer.
+/// What the first of several commands makes us write leaves at once, so that the peer wakes while we deal with the others, and what these make us
+/// write leaves in one piece.
 pub(crate) async fn wake<C>(
     associations: &mut Associations,
     commands: &mut Receiver<C>,
     deadline: Option<Time>,
     clock: Clock,
-    streak: &mut u32,
+    turns: &mut Turns,
 ) -> Wake<C> {
+    if (2..STREAK).contains(&turns.commands)
+        && let Some(command) = commands.try_recv()
+    {
+        turns.commands += 1;
+        return Wake::Command(command);
+    }
     let timeout = async {
         match deadline {
             Some(at) => tokio::time::sleep_until(clock.instant(at)).await,
             None => std::future::pending().await,
         }
     };
-    *streak += 1;
-    if *streak > STREAK {
-        // A peer that floods us must not keep commands and timers waiting for ever.
-        *streak = 0;
+    turns.associations_first += 1;
+    if turns.associations_first > STREAK {
+        turns.associations_first = 0;
         return tokio::select! {
             biased;
             command = commands.recv() => command.map_or(Wake::Abandoned, Wake::Command),
@@ -45,12 +62,14 @@ pub(crate) async fn wake<C>(
             (id, event) = associations.next() => Wake::Association(id, event),
         };
     }
-    tokio::select! {
+    let wake = tokio::select! {
         biased;
         (id, event) = associations.next() => Wake::Association(id, event),
         command = commands.recv() => command.map_or(Wake::Abandoned, Wake::Command),
         () = timeout => Wake::Timeout,
-    }
+    };
+    turns.commands = if matches!(wake, Wake::Command(_)) { turns.commands % STREAK + 1 } else { 0 };
+    wake
 }
 
 /// Transport options of an association to a registrar.

@@ -21,7 +21,7 @@ use crate::business_card::CardSlot;
 use crate::handle::Handle;
 use crate::mailbox::mailbox;
 use crate::pool_user::PeHandle;
-use crate::task::session_options;
+use crate::task::{Turns, session_options};
 use crate::{BusinessCard, Config, Error, Features, Mapping, PoolUser, Result};
 
 /// What is to be decided before a session is opened.
@@ -229,7 +229,7 @@ impl SessionBuilder {
             machine,
             associations: Associations::new(user.transports(), session_options(&config.session)),
             clock: user.clock(),
-            streak: 0,
+            turns: Turns::default(),
             endpoint: user.endpoint().clone(),
             offers,
             commands,

@@ -27,7 +27,7 @@ use crate::handle::{Command, Done, Handle};
 use crate::mailbox::{Receiver, Sender};
 use crate::message::Notice;
 use crate::pool_user::PeHandle;
-use crate::task::{Wake, wake};
+use crate::task::{Turns, Wake, wake};
 use crate::{BusinessCard, Error, Features, Result};
 
 /// Drives the machine of one session.
@@ -35,7 +35,7 @@ pub(super) struct Task {
     pub(super) machine: PuSession,
     pub(super) associations: Associations,
     pub(super) clock: Clock,
-    pub(super) streak: u32,
+    pub(super) turns: Turns,
     pub(super) endpoint: EndpointHandle,
     pub(super) offers: SmallVec<[Offer; 3]>,
     pub(super) commands: Sender<Command<PuCommand>>,
@@ -58,7 +58,7 @@ impl Task {
     pub(super) async fn run(&mut self, mut commands: Receiver<Command<PuCommand>>) {
         self.machine.handle_input(PuInput::Start, self.clock.now());
         while let Some(deadline) = self.perform() {
-            match wake(&mut self.associations, &mut commands, deadline, self.clock, &mut self.streak).await {
+            match wake(&mut self.associations, &mut commands, deadline, self.clock, &mut self.turns).await {
                 Wake::Association(id, event) => self.input(PuInput::Association(id, event)),
                 Wake::Command(command) => self.command(command),
                 Wake::Abandoned => self.input(PuInput::Abandon),
