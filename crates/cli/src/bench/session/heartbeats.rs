@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use rserpool::{Profile, Session};
 use serde::Serialize;
 
-use super::server::{POOL, config};
+use super::server::POOL;
 use super::stage::Stage;
 use super::{Common, print};
 use crate::bench::options::Cpus;
@@ -54,7 +54,7 @@ pub(super) async fn run(args: &Args) -> Result<()> {
         sessions.push(user.session(POOL).connect().await?);
     }
     let _burners = (0..args.burners).map(|n| Burner::start(n, args.common.pin.cpus)).collect::<Result<Vec<_>>>()?;
-    let interval = config(args.profile).session.heartbeat_interval;
+    let interval = stage.config.session.heartbeat_interval;
     let each = args.heartbeats.div_ceil(args.sessions.into());
     let (start, before) = (Instant::now(), moved(&sessions));
     tokio::time::sleep(interval * u32::try_from(each).context("fewer heartbeats, or more sessions")?).await;

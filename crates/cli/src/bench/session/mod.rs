@@ -33,6 +33,9 @@ pub(crate) struct Common {
     /// What carries the sessions: tcp, sctp-udp or sctp
     #[arg(long, default_value = "tcp")]
     transport: Transport,
+    /// A setting of the sessions at both ends, e.g. receive_window=4194304; may be given several times
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    settings: Vec<String>,
     #[command(flatten)]
     pin: Pin,
     /// How to print the result

@@ -4,7 +4,7 @@
 use std::io::Read;
 use std::net::SocketAddr;
 
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
 use rserpool::{Config, Outgoing, PeId, PeSession, PoolElement, PoolUser, Profile, Transport};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,8 @@ pub(crate) struct Args {
     listen: String,
     #[arg(long)]
     advertise: Option<SocketAddr>,
+    #[arg(long = "set")]
+    settings: Vec<String>,
 }
 
 /// What it prints when it is registered.
@@ -41,8 +43,8 @@ pub(super) async fn serve(args: &Args) -> Result<()> {
         std::process::exit(0);
     });
     let raw = raw::serve().await?;
-    let user = PoolUser::builder().config(config(args.profile)).transport(args.transport).registrar(&args.registrar);
-    let user = user.build().await?;
+    let user = PoolUser::builder().config(config(args.profile, &args.settings)?);
+    let user = user.transport(args.transport).registrar(&args.registrar).build().await?;
     let mut element = PoolElement::builder(POOL).user(&user).id(PeId(args.id)).listen(&args.listen).acks();
     if let Some(address) = args.advertise {
         element = element.advertise([address]);
@@ -72,13 +74,18 @@ async fn attend(session: PeSession) -> rserpool::Result<()> {
     Ok(())
 }
 
-/// The profile's settings, and registrars that may take their time: what is measured is not theirs.
-pub(super) fn config(profile: Profile) -> Config {
+/// The profile's settings and those asked for, and registrars that may take their time: what is measured is not theirs.
+pub(super) fn config(profile: Profile, settings: &[String]) -> Result<Config> {
     let mut config = Config::of(profile);
+    for setting in settings {
+        let (name, value) =
+            setting.split_once('=').with_context(|| format!("--set {setting}: NAME=VALUE is expected"))?;
+        config.session.set(name, value).map_err(|error| anyhow!("--set {setting}: {error}"))?;
+    }
     config.endpoint.t1_request = PATIENCE;
     config.endpoint.t2_registration = PATIENCE;
     config.endpoint.connect_timeout = PATIENCE;
-    config
+    Ok(config)
 }
 
 pub(super) const POOL: &str = "bench";

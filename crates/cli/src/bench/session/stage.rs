@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use rserpool::{PoolUser, Profile, Session};
+use rserpool::{Config, PoolUser, Profile, Session};
 
 use super::Common;
 use super::server::{POOL, Ready, config};
@@ -18,6 +18,8 @@ pub(super) struct Stage {
     registrar: Server,
     common: Common,
     profile: Profile,
+    /// Of the pool users.
+    pub(super) config: Config,
     pub(super) elements: Vec<Element>,
     next_id: u32,
 }
@@ -35,12 +37,13 @@ pub(super) struct Element {
 impl Stage {
     /// A registrar and so many pool elements.
     pub(super) async fn start(common: &Common, profile: Profile, elements: u32) -> Result<Self> {
+        let config = config(profile, &common.settings)?;
         let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
         setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
         // Nobody here is dead because a processor is busy.
         let patience = ["keep_alive_timeout=30s", "connect_timeout=30s"].map(str::to_owned);
         let (registrar, _) = Server::own_registrar(profile, &patience, &[], common.pin.cpus)?;
-        let mut stage = Stage { registrar, common: common.clone(), profile, elements: Vec::new(), next_id: 1 };
+        let mut stage = Stage { registrar, common: common.clone(), profile, config, elements: Vec::new(), next_id: 1 };
         for _ in 0..elements {
             stage.add(false).await?;
         }
@@ -55,6 +58,7 @@ impl Stage {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["bench", "session-server", "--registrar", &self.registrar.address().to_string()]);
         command.args(["--transport", transport.name(), "--profile", &profile, "--id", &id.to_string()]);
+        command.args(self.common.settings.iter().flat_map(|setting| ["--set", setting]));
         let mut link = None;
         if with_link {
             let front = links::front(transport, id).await?;
@@ -69,7 +73,7 @@ impl Stage {
 
     pub(super) async fn user(&self) -> Result<PoolUser> {
         let registrar = self.registrar.address().to_string();
-        let user = PoolUser::builder().config(config(self.profile)).transport(self.common.transport);
+        let user = PoolUser::builder().config(self.config.clone()).transport(self.common.transport);
         Ok(user.registrar(registrar).build().await?)
     }
 
