@@ -386,7 +386,7 @@ RSP_INLINE_ ssize_t rsp_reply(int fd, const void *data, size_t len, const struct
  */
 RSP_INLINE_ int rsp_outcome(int fd, uint32_t context, int ms) { return rsp_ha_outcome(fd, context, ms); }
 
-/* A sentence about the last error of this thread, valid until its next one. */
+/* A sentence about the last error of this thread. The memory is the thread's own: the next one is written over it. */
 RSP_INLINE_ const char *rsp_lasterror(void) { return rsp_ha_lasterror(); }
 /* The registrar's cause code (RFC 5354 section 3.12) of the last error of this thread; 0 = it was not the registrar's. */
 RSP_INLINE_ uint16_t rsp_lastcause(void) { return rsp_ha_lastcause(); }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::ffi::{CString, c_char, c_int};
+use std::ffi::{c_char, c_int};
 
 use rserpool::Error;
 
@@ -35,16 +35,23 @@ impl Failure {
 
     /// For this thread to see.
     pub(crate) fn set(&self) {
-        let text = CString::new(self.text.replace('\0', " ")).expect("NUL bytes are replaced");
         // While the thread ends there is nobody to read it.
-        let _ = LAST.try_with(|last| *last.borrow_mut() = Last { text, cause: self.cause });
+        let _ = LAST.try_with(|last| {
+            let last = &mut *last.borrow_mut();
+            let length = self.text.floor_char_boundary(LONGEST - 1);
+            for (to, from) in last.text.iter_mut().zip(&self.text.as_bytes()[..length]) {
+                *to = if *from == 0 { b' ' } else { *from };
+            }
+            last.text[length] = 0;
+            last.cause = self.cause;
+        });
         set_errno(self.errno);
     }
 }
 
-/// The sentence about the last error of this thread, valid until its next one.
+/// The sentence about the last error of this thread. The next one is written over it: a program that kept the pointer reads another sentence, at worst.
 pub(crate) fn last_error() -> *const c_char {
-    LAST.try_with(|last| last.borrow().text.as_ptr()).unwrap_or(c"".as_ptr())
+    LAST.try_with(|last| last.borrow().text.as_ptr().cast()).unwrap_or(c"".as_ptr())
 }
 
 pub(crate) fn last_cause() -> u16 {
@@ -62,12 +69,16 @@ pub(crate) fn errno() -> c_int {
 }
 
 struct Last {
-    text: CString,
+    /// Ends with NUL.
+    text: [u8; LONGEST],
     cause: u16,
 }
 
+/// Bytes of a sentence with its NUL; a longer one is cut.
+const LONGEST: usize = 512;
+
 thread_local! {
-    static LAST: RefCell<Last> = RefCell::new(Last { text: CString::default(), cause: 0 });
+    static LAST: RefCell<Last> = const { RefCell::new(Last { text: [0; LONGEST], cause: 0 }) };
 }
 
 impl From<std::io::Error> for Failure {
@@ -105,5 +116,16 @@ mod tests {
         // SAFETY: it ends with NUL and nothing has failed since.
         let text = unsafe { std::ffi::CStr::from_ptr(last_error()) };
         assert_eq!((errno(), text), (libc::EDOM, c"a   b"));
+    }
+
+    #[test]
+    fn a_sentence_that_is_too_long_is_cut_and_never_moves() {
+        Failure::new(libc::EDOM, "short").set();
+        let before = last_error();
+        Failure::new(libc::EDOM, "\u{e4}".repeat(LONGEST)).set();
+        assert_eq!(last_error(), before);
+        // SAFETY: it ends with NUL, and this thread does not fail meanwhile.
+        let text = unsafe { std::ffi::CStr::from_ptr(before) };
+        assert_eq!(text.to_str(), Ok(&*"\u{e4}".repeat((LONGEST - 1) / 2)));
     }
 }
