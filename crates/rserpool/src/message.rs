@@ -139,7 +139,8 @@ impl From<Message> for Outgoing {
 pub enum Outcome {
     /// The application of this PE acknowledged it, or answered it.
     Acknowledged(PeId),
-    /// The transport of this PE has it; over TCP that means that its application took it.
+    /// The transport of this PE has it; over TCP that means that its application took it. SCTP of a PE that has just died may still take one, which nobody
+    /// reads: whoever must know asks for [`Outgoing::ack`].
     Delivered(PeId),
     /// It was not delivered as far as is known, and is not sent again.
     Returned(Outgoing, ReturnReason),
