@@ -39,7 +39,7 @@ pub enum Error {
     #[error("the registrar rejected it: {0}")]
     Rejected(OperationError),
     /// The mapping has no such thing.
-    #[error("{feature} is not available on the {mapping} mapping")]
+    #[error("{feature} is not available on the {mapping} mapping{}", advice(mapping))]
     NotAvailable {
         /// What.
         feature: &'static str,
@@ -135,6 +135,15 @@ impl Error {
             SessionError::Select(SelectFailure::Other(text)) => Error::Config(text),
             SessionError::Failed(cause) => Error::Lost(cause.to_string()),
         }
+    }
+}
+
+/// What to do where there are no sessions.
+fn advice(mapping: &str) -> &'static str {
+    if mapping == "NO_MAPPING" {
+        ": ask for a server (basic mode, `rsp resolve`) and connect to it yourself"
+    } else {
+        ""
     }
 }
 
