@@ -82,6 +82,18 @@ impl Events {
         self.say(|| json!({"event": "started", "pid": pid}), || format!("started the command as process {pid}"));
     }
 
+    pub(super) fn served_already(self, at: SocketAddr) {
+        let text = at.to_string();
+        self.say(
+            || json!({"event": "served_already", "at": text}),
+            || {
+                format!(
+                    "{text} is served already, before the command is started: it is that server that joins the pool"
+                )
+            },
+        );
+    }
+
     pub(super) fn ended(self, how: &str) {
         self.say(|| json!({"event": "ended", "how": how}), || format!("the command has ended: {how}"));
     }

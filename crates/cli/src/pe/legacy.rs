@@ -12,8 +12,9 @@ use anyhow::{Context, anyhow};
 use nix::sys::signal::Signal;
 use rserpool::{Mapping, PeId, Policy, PoolElement, PoolHandle, PoolUser, Protocol};
 use sd_notify::NotifyState;
+use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::check::{self, Check, Health, Pace};
 use super::events::Events;
@@ -126,13 +127,14 @@ impl Options {
         let mut all: Vec<Check> =
             commands.chain(connections).chain(self.check_http.iter().cloned().map(Check::Http)).collect();
         if all.is_empty() && served.protocol == Protocol::Tcp {
-            let near = match self.address {
-                None => IpAddr::from(Ipv4Addr::LOCALHOST),
-                Some(address) => address,
-            };
-            all.push(Check::Tcp(SocketAddr::new(near, served.port).to_string()));
+            all.push(Check::Tcp(self.near(served).to_string()));
         }
         all
+    }
+
+    /// Where it is reached from here.
+    fn near(&self, served: Served) -> SocketAddr {
+        SocketAddr::new(self.address.unwrap_or(Ipv4Addr::LOCALHOST.into()), served.port)
     }
 
     fn pace(&self) -> Pace {
@@ -169,6 +171,11 @@ pub(super) async fn run(
             None => builder,
         }
     });
+    let near = args.near(served);
+    let connects = timeout(args.check_timeout, TcpStream::connect(near));
+    if served.protocol == Protocol::Tcp && matches!(connects.await, Ok(Ok(_))) {
+        events.served_already(near);
+    }
     let mut keeper =
         Keeper { args, words, checks: args.checks(served), events, membership, signals: Signals::catch()? };
     match keeper.keep().await? {

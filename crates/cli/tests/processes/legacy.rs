@@ -241,6 +241,22 @@ fn the_exit_code_is_that_of_the_command_and_signals_are_passed_on() {
 }
 
 #[test]
+fn that_a_port_is_served_already_is_told() {
+    let registrar = registrar();
+    let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = stranger.local_addr().unwrap().port().to_string();
+    let command = |flags: &[&str]| {
+        let mut command = rsp_at(&registrar, &["pe", "run", "--pool", "web", "-o", "json", "--check", "false"]);
+        command.args(flags).args(["--", "sh", "-c", "exit 4"]).env("PATH", "/usr/bin:/bin");
+        run(command)
+    };
+    let end = command(&["--port", &port]);
+    assert!(end.code == Some(4) && end.errors.contains("served_already"), "{end:?}");
+    let end = command(&["--port", "9"]);
+    assert!(end.code == Some(4) && !end.errors.contains("served_already"), "{end:?}");
+}
+
+#[test]
 fn mistakes_are_named() {
     let registrar = registrar();
     for (args, words) in [
