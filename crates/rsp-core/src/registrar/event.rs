@@ -74,7 +74,7 @@ pub enum Event {
         /// With whom.
         peer: Peer,
     },
-    /// An association is gone or did not come up.
+    /// An association is gone that was up.
     AssociationLost {
         /// Which.
         association: AssociationId,

@@ -8,7 +8,7 @@ use rsp_wire::asap::Message;
 use rsp_wire::parameter::{ErrorCause, OperationError, Protocol, Transport};
 use smallvec::smallvec;
 
-use super::associations::{Sent, What};
+use super::associations::{Sent, State, What};
 use super::enrp::ppid_of;
 use super::event::{EndReason, Event, IgnoreReason};
 use super::timer::Timer;
@@ -211,9 +211,12 @@ impl Registrar {
     }
 
     fn association_lost(&mut self, id: AssociationId, reason: LostReason, now: Time) {
-        if self.associations.get(id).is_some() {
+        if let Some(association) = self.associations.get(id) {
+            let was_up = !matches!(association.state, State::Connecting);
             self.named_peer_failed(id, &reason);
-            self.event(Event::AssociationLost { association: id, reason });
+            if was_up {
+                self.event(Event::AssociationLost { association: id, reason });
+            }
             self.forget_association(id, now);
         }
     }
