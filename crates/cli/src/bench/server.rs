@@ -96,12 +96,13 @@ impl Server {
         let mut child = command.spawn().with_context(|| {
             format!("starting {}: build it with `make build`", command.get_program().to_string_lossy())
         })?;
+        let stdout = child.stdout.take().expect("it is piped");
+        let pid = child.id();
+        // From here on it ends with this, also if something fails.
+        let server = Server { address: ([0, 0, 0, 0], 0).into(), pid: Some(pid), child: Some(child) };
         if let Some((_, client)) = cpus {
             pin(client)?;
         }
-        let stdout = child.stdout.take().expect("it is piped");
-        let pid = child.id();
-        let server = Server { address: ([0, 0, 0, 0], 0).into(), pid: Some(pid), child: Some(child) };
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         Ok((server, line))
