@@ -141,7 +141,7 @@ impl Error {
 /// What to do where there are no sessions.
 fn advice(mapping: &str) -> &'static str {
     if mapping == "NO_MAPPING" {
-        ": ask for a server (basic mode, `rsp resolve`) and connect to it yourself"
+        ": ask for a server (basic mode, `rsp pool show`) and connect to it yourself"
     } else {
         ""
     }

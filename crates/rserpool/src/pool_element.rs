@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rsp_core::endpoint::RegistrationId;
+use rsp_core::endpoint::{Home, RegistrationId};
 use rsp_wire::PoolHandle;
 use smallvec::SmallVec;
 use tokio::sync::{mpsc, watch};
@@ -153,14 +153,14 @@ impl PoolElement {
 
     /// The registrar that has it registered.
     pub fn home_registrar(&self) -> Option<SocketAddr> {
-        *self.registered.home.borrow()
+        self.registered.home.borrow().map(|home| home.address)
     }
 
     /// Waits until another registrar than `known` has it registered; `None` if it is over. Cancel-safe.
     pub async fn home_other_than(&self, known: Option<SocketAddr>) -> Option<SocketAddr> {
         let mut home = self.registered.home.clone();
-        let now = home.wait_for(|now| *now != known).await.ok()?;
-        *now
+        let now = home.wait_for(|now| now.map(|home| home.address) != known).await.ok()?;
+        now.map(|home| home.address)
     }
 
     /// Cookies of pool users that did not verify, so far.
@@ -205,7 +205,7 @@ struct Registered {
     endpoint: EndpointHandle,
     sessions: Arc<Sessions>,
     transports: SmallVec<[Transport; 2]>,
-    home: watch::Receiver<Option<SocketAddr>>,
+    home: watch::Receiver<Option<Home>>,
 }
 
 impl Registered {
@@ -266,10 +266,10 @@ impl Element for Registered {
 }
 
 /// Follows the registration for as long as it lasts.
-async fn follow(mut news: Receiver<Registration>, home: watch::Sender<Option<SocketAddr>>, gone: watch::Sender<usize>) {
+async fn follow(mut news: Receiver<Registration>, home: watch::Sender<Option<Home>>, gone: watch::Sender<usize>) {
     while let Some(news) = news.recv().await {
         match news {
-            Registration::Registered { home: at, .. } => drop(home.send(Some(at.address))),
+            Registration::Registered { home: at, .. } => drop(home.send(Some(at))),
             Registration::Failed { error, ended } => {
                 tracing::warn!(%error, ended, "registration failed");
                 gone.send_modify(|gone| *gone += usize::from(ended));

@@ -274,7 +274,7 @@ impl PoolElementBuilder {
                     if let Some(warning) = warning {
                         tracing::warn!(pool = %pe.handle().pool, pe = %id, ?warning, "the registrar changed the registration");
                     }
-                    let _ = home.send(Some(at.address));
+                    let _ = home.send(Some(at));
                     missing -= 1;
                 }
                 Registration::Failed { error, ended: true } => return Err(Error::register(error)),
