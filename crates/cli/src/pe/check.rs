@@ -133,7 +133,9 @@ pub(super) async fn follow(checks: &[Check], pace: Pace, mut tell: impl FnMut(He
             Err(_) => Some(format!("no answer in {:?}", pace.timeout)),
         };
         if let Some(health) = state.answered(wrong) {
-            interval = pace.interval;
+            if health == Health::Up {
+                interval = pace.interval;
+            }
             tell(health);
         }
         tokio::time::sleep(interval).await;
@@ -148,30 +150,33 @@ async fn all(checks: &[Check]) -> Result<(), String> {
     Ok(())
 }
 
-/// Up or down, and how many answers in a row have said the opposite.
+/// Up or down, if that is known yet, and how many answers in a row have said something else.
 struct State {
     pace: Pace,
-    is_up: bool,
-    opposite: u32,
+    is_up: Option<bool>,
+    last: bool,
+    others: u32,
 }
 
 impl State {
     fn new(pace: Pace) -> Self {
-        State { pace, is_up: false, opposite: 0 }
+        State { pace, is_up: None, last: false, others: 0 }
     }
 
     fn answered(&mut self, wrong: Option<String>) -> Option<Health> {
-        if wrong.is_none() == self.is_up {
-            self.opposite = 0;
+        let is_good = wrong.is_none();
+        if is_good != self.last {
+            (self.last, self.others) = (is_good, 0);
+        }
+        if self.is_up == Some(is_good) {
             return None;
         }
-        self.opposite += 1;
-        let needed = if self.is_up { self.pace.fall } else { self.pace.rise };
-        if self.opposite < needed.get() {
+        self.others += 1;
+        let needed = if is_good { self.pace.rise } else { self.pace.fall };
+        if self.others < needed.get() {
             return None;
         }
-        self.is_up = wrong.is_none();
-        self.opposite = 0;
+        (self.is_up, self.others) = (Some(is_good), 0);
         Some(wrong.map_or(Health::Up, Health::Down))
     }
 }
@@ -203,6 +208,17 @@ mod tests {
         assert_eq!(answers("+-++"), [None, None, None, Some(Health::Up)]);
     }
 
+    #[test]
+    fn that_a_server_does_not_rise_is_told_once() {
+        let mut state = State::new(pace(2, 3));
+        let mut answers = |text: &str| -> Vec<Option<Health>> {
+            text.chars().map(|it| state.answered((it == '-').then(|| "dead".to_owned()))).collect()
+        };
+        let down = || Some(Health::Down("dead".to_owned()));
+        assert_eq!(answers("---"), [None, None, down()]);
+        assert_eq!(answers("------++"), [None, None, None, None, None, None, None, Some(Health::Up)]);
+    }
+
     #[tokio::test]
     async fn commands_and_connections_are_checked() {
         assert_eq!(Check::Command("true".to_owned()).ask().await, Ok(()));
@@ -219,7 +235,7 @@ mod tests {
     async fn a_check_that_hangs_is_a_failure() {
         let pace = Pace { timeout: Duration::from_millis(20), ..pace(1, 1) };
         let checks = [Check::Command("test -e /nonexistent || sleep 1000".to_owned())];
-        let mut state = State { is_up: true, ..State::new(pace) };
+        let mut state = State { is_up: Some(true), ..State::new(pace) };
         let wrong = tokio::time::timeout(pace.timeout, all(&checks)).await.err().map(|_| "late".to_owned());
         assert_eq!(state.answered(wrong), Some(Health::Down("late".to_owned())));
     }

@@ -275,7 +275,7 @@ impl Keeper<'_> {
     /// Out of the pool, time for its clients, SIGTERM, SIGKILL.
     async fn stop(&mut self, mut server: Server) -> anyhow::Result<u8> {
         notify(&[NotifyState::Stopping]);
-        if self.membership.leave().await {
+        if self.membership.leave().await && !self.args.drain_time.is_zero() {
             self.events.leaving(self.args.drain_time);
             tokio::select! {
                 () = sleep(self.args.drain_time) => {}
