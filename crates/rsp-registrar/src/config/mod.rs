@@ -73,8 +73,12 @@ impl Config {
         Self::layered(args, variables, file.as_ref())
     }
 
-    /// What can only be wrong on this host.
+    /// What is wrong only together, or on this host.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if let Some(both) = self.enrp.iter().find(|address| address.port() != 0 && self.asap.contains(address)) {
+            let what = format!("{both} is that of ASAP, too: ENRP needs another (9901 is its port)");
+            return Err(ConfigError::Setting { from: ENRP.to_owned(), what });
+        }
         match &self.multicast_interface {
             Some(name) if !net::has_interface(name) => {
                 let what = format!("this host has no interface {name} (`ip link` lists those it has)");
