@@ -80,7 +80,13 @@ async fn talk(args: &Args, session: &Arc<Session>, screen: &mut Screen) -> anyho
     let mut tally: Option<Tally> = None;
     let mut quiet_until = Instant::now();
     // Once: one made anew in each round would miss what comes between two.
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut stop = std::pin::pin!(async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    });
     loop {
         if let Some(tally) = tally.as_ref().filter(|tally| tally.is_settled(answers) || Instant::now() >= quiet_until) {
             close(session, screen).await?;
@@ -104,7 +110,7 @@ async fn talk(args: &Args, session: &Arc<Session>, screen: &mut Screen) -> anyho
                 quiet_until = Instant::now() + args.linger;
             }
             () = tokio::time::sleep_until(quiet_until), if tally.is_some() => {}
-            _ = interrupt.recv() => {
+            () = &mut stop => {
                 // Whoever interrupts doesn't want to wait for outcomes.
                 sending.abort();
                 let _ = tokio::time::timeout(BYE, session.close()).await;

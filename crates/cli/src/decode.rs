@@ -5,7 +5,7 @@ mod json;
 mod table;
 
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use net::capture::{CaptureReader, CapturedMessage, Protocol};
@@ -22,14 +22,15 @@ pub(crate) struct Args {
     /// How to print: a line for each message in every form
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
-    /// The capture file
+    /// The capture file, - for standard input
     file: PathBuf,
 }
 
 /// Prints message by message, so that a capture may be larger than memory.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let file = args.file.display();
-    let mut reader = CaptureReader::open(&args.file).with_context(|| format!("cannot decode {file}"))?;
+    let path = if args.file.as_os_str() == "-" { Path::new("/dev/stdin") } else { &args.file };
+    let mut reader = CaptureReader::open(path).with_context(|| format!("cannot decode {file}"))?;
     let mut out = BufWriter::new(io::stdout().lock());
     match print(&mut reader, args.output, &mut out) {
         // Whoever reads our output has seen enough.

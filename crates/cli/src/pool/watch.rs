@@ -38,7 +38,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     // How often in a row there was no registrar: while it moves from one to the next there is none for a moment.
     let mut without = 0;
     // Once: one made anew in each round would miss what comes between two.
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     loop {
         let pool = tokio::select! {
             news = watch.next() => news.ok_or(rserpool::Error::Closed)?,
@@ -51,6 +51,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
                 continue;
             }
             _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
         };
         let changes = changes(&mut known, pool.as_ref());
         if is_first && pool.is_none() {

@@ -44,7 +44,7 @@ pub enum CaptureError {
     #[error("link type {0} is not supported; Ethernet, Linux cooked (SLL, SLL2), null/loopback and raw IP are")]
     LinkType(u16),
     /// The file can't be read.
-    #[error("reading at byte {offset} failed: {source}")]
+    #[error("reading at byte {offset} failed")]
     Io {
         /// How far reading came.
         offset: u64,
