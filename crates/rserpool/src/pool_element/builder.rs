@@ -145,7 +145,7 @@ impl PoolElementBuilder {
         self
     }
 
-    /// How long [`PeSession::close`] waits for outcomes.
+    /// How long [`PeSession::close`](crate::PeSession::close) waits for outcomes.
     pub fn linger(mut self, time: Duration) -> Self {
         self.linger = Some(time);
         self

@@ -95,7 +95,7 @@ impl SessionBuilder {
         self
     }
 
-    /// A failover shows up as [`Item::Failover`] in [`Session::recv`]; resends wait until it is dropped, at most `give_up`.
+    /// A failover shows up as [`Item::Failover`](crate::Item::Failover) in [`Session::recv`]; resends wait until it is dropped, at most `give_up`.
     pub fn hold_failover(mut self) -> Self {
         self.options.hold_failover = true;
         self
