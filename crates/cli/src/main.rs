@@ -22,6 +22,7 @@ mod ping_pong;
 mod pool;
 mod registrar;
 mod session;
+mod settings;
 
 use std::future::Future;
 use std::io::IsTerminal;

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Context;
 use rserpool::{Config, Item, Notice, Outgoing, PoolUser, Profile, Session, Transport};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -13,6 +12,7 @@ use tokio::time::Instant;
 use super::clock;
 use super::pe::POOL;
 use super::workload;
+use crate::settings;
 
 /// The pool user of the demo
 #[derive(Debug, clap::Args)]
@@ -92,10 +92,7 @@ async fn ask(args: &Args) -> anyhow::Result<()> {
     // A registrar that lives answers, be it late: this machine does other things, too.
     (config.endpoint.t1_request, config.endpoint.connect_timeout) = (PATIENCE, PATIENCE);
     config.session.give_up = 3 * PATIENCE;
-    for setting in &args.settings {
-        let (name, value) = setting.split_once('=').context("NAME=VALUE is expected")?;
-        config.session.set(name, value).map_err(anyhow::Error::msg)?;
-    }
+    settings::set(&mut config, &args.settings)?;
     let builder = PoolUser::builder().config(config).transport(args.transport);
     let user = args.registrars.iter().fold(builder, |builder, registrar| builder.registrar(registrar)).build().await?;
     let session = user.session(POOL).connect().await?;

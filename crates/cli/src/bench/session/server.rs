@@ -4,12 +4,13 @@
 use std::io::Read;
 use std::net::SocketAddr;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::Result;
 use bytes::Bytes;
 use rserpool::{Config, Outgoing, PeId, PeSession, PoolElement, PoolUser, Profile, Transport};
 use serde::{Deserialize, Serialize};
 
 use super::raw;
+use crate::settings;
 
 /// A pool element for `rsp bench session`
 #[derive(Debug, Clone, clap::Args)]
@@ -77,11 +78,7 @@ async fn attend(session: PeSession) -> rserpool::Result<()> {
 /// The profile's settings and those asked for, and registrars that may take their time: what is measured is not theirs.
 pub(super) fn config(profile: Profile, settings: &[String]) -> Result<Config> {
     let mut config = Config::of(profile);
-    for setting in settings {
-        let (name, value) =
-            setting.split_once('=').with_context(|| format!("--set {setting}: NAME=VALUE is expected"))?;
-        config.session.set(name, value).map_err(|error| anyhow!("--set {setting}: {error}"))?;
-    }
+    settings::set(&mut config, settings)?;
     config.endpoint.t1_request = PATIENCE;
     config.endpoint.t2_registration = PATIENCE;
     config.endpoint.connect_timeout = PATIENCE;
