@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use net::capture::{FrameReader, Limits, LiveCapture, LiveError, Recorder};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use crate::exit::Exit;
+use crate::stop::Stop;
 use file::{Sink, Target};
 
 /// Write our own traffic to a pcapng file that Wireshark and tshark read
@@ -65,7 +65,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
 }
 
 async fn live(args: &Args, mut target: Target, interface: &str) -> Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut stop = Stop::catch()?;
     let mut capture = LiveCapture::open(interface).map_err(|error| match error {
         LiveError::NotAllowed => anyhow::Error::new(error).context(Exit::Denied),
         LiveError::NoInterface { .. } => anyhow::Error::new(error).context(Exit::Usage),
@@ -91,8 +91,7 @@ async fn live(args: &Args, mut target: Target, interface: &str) -> Result<()> {
         recorder.flush().with_context(|| target.cannot_write())?;
         tokio::select! {
             biased;
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
+            _ = stop.asked() => break,
             () = wait_until(end) => break,
             () = std::future::ready(()), if more => {}
             readable = capture.readable() => readable?,

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use rserpool::{Item, Outcome, Outgoing, PoolUrl, Session};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -18,6 +17,7 @@ use crate::access::{Access, within};
 use crate::duration;
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::stop::Stop;
 use lines::Line;
 use screen::Screen;
 
@@ -79,14 +79,7 @@ async fn talk(args: &Args, session: &Arc<Session>, screen: &mut Screen) -> anyho
     // Known once every line has its outcome.
     let mut tally: Option<Tally> = None;
     let mut quiet_until = Instant::now();
-    // Once: one made anew in each round would miss what comes between two.
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let mut stop = std::pin::pin!(async {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    });
+    let mut stop = Stop::catch()?;
     loop {
         if let Some(tally) = tally.as_ref().filter(|tally| tally.is_settled(answers) || Instant::now() >= quiet_until) {
             close(session, screen).await?;
@@ -110,7 +103,7 @@ async fn talk(args: &Args, session: &Arc<Session>, screen: &mut Screen) -> anyho
                 quiet_until = Instant::now() + args.linger;
             }
             () = tokio::time::sleep_until(quiet_until), if tally.is_some() => {}
-            () = &mut stop => {
+            _ = stop.asked() => {
                 // Whoever interrupts doesn't want to wait for outcomes.
                 sending.abort();
                 let _ = tokio::time::timeout(BYE, session.close()).await;

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::cluster::{Places, Registrar};
 use crate::output::{Output, print, print_json};
+use crate::stop::Stop;
 
 /// Run a cluster of registrars on this host, until interrupted
 ///
@@ -41,13 +42,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args) -> Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut stop = Stop::catch()?;
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::select! {
         result = serve(args) => result,
         // The registrars die with the future that holds them.
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
+        _ = stop.asked() => Ok(()),
         _ = hangup.recv() => Ok(()),
     }
 }

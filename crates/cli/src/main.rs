@@ -23,6 +23,7 @@ mod pool;
 mod registrar;
 mod session;
 mod settings;
+mod stop;
 
 use std::future::Future;
 use std::io::IsTerminal;

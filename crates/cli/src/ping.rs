@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::anyhow;
 use rserpool::{Item, Outgoing, PoolUrl, Session};
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::access::{Access, within};
@@ -17,6 +16,7 @@ use crate::duration;
 use crate::exit::Exit;
 use crate::output::{Output, print, print_json};
 use crate::ping_pong::{self, Ping};
+use crate::stop::Stop;
 
 /// Ping a pool of ping-pong servers
 ///
@@ -77,7 +77,7 @@ async fn listen(
     screen: &mut Screen,
     answered: &mut u64,
 ) -> anyhow::Result<()> {
-    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut stop = Stop::catch()?;
     let mut sending = tokio::spawn(send(args.count, args.interval, Arc::clone(session), Arc::clone(outstanding)));
     let mut give_up = None;
     loop {
@@ -99,8 +99,7 @@ async fn listen(
                 give_up = Some(Instant::now() + args.timeout);
             }
             () = tokio::time::sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => return Ok(()),
-            _ = interrupt.recv() => break,
-            _ = term.recv() => break,
+            _ = stop.asked() => break,
         }
         if give_up.is_some() && lock(outstanding).is_empty() {
             return Ok(());

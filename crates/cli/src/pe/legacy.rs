@@ -24,6 +24,7 @@ use crate::duration;
 use crate::exit::OfCommand;
 use crate::http::Url;
 use crate::output::Output;
+use crate::stop::Stop;
 
 /// Options of a server that is a command.
 #[derive(Debug, clap::Args)]
@@ -233,7 +234,7 @@ impl Keeper<'_> {
             self.events.restarting(pause);
             tokio::select! {
                 () = sleep(pause) => {}
-                () = self.signals.stop() => return Ok(0),
+                _ = self.signals.stop.asked() => return Ok(0),
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -279,7 +280,7 @@ impl Keeper<'_> {
             self.events.leaving(self.args.drain_time);
             tokio::select! {
                 () = sleep(self.args.drain_time) => {}
-                () = self.signals.stop() => {}
+                _ = self.signals.stop.asked() => {}
                 status = server.end() => {
                     let status = status?;
                     self.events.ended(&server::how(status));
@@ -301,7 +302,7 @@ impl Keeper<'_> {
             () = async {
                 tokio::select! {
                     () = tokio::time::sleep_until(late) => {}
-                    () = self.signals.stop() => {}
+                    _ = self.signals.stop.asked() => {}
                 }
             } => {
                 server.signal_all(Signal::SIGKILL);
@@ -315,7 +316,7 @@ impl Keeper<'_> {
 
 /// The signals that end us, and those that are the server's.
 struct Signals {
-    stop: [tokio::signal::unix::Signal; 2],
+    stop: Stop,
     passed_on: [(tokio::signal::unix::Signal, Signal); 4],
 }
 
@@ -323,7 +324,7 @@ impl Signals {
     fn catch() -> std::io::Result<Self> {
         let passed_on = |kind, name| signal(kind).map(|signal| (signal, name));
         Ok(Signals {
-            stop: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?],
+            stop: Stop::catch()?,
             passed_on: [
                 passed_on(SignalKind::hangup(), Signal::SIGHUP)?,
                 passed_on(SignalKind::quit(), Signal::SIGQUIT)?,
@@ -335,24 +336,13 @@ impl Signals {
 
     /// The next one to pass on; `None`: we are to end. Cancel-safe.
     async fn next(&mut self) -> Option<Signal> {
-        let [terminate, interrupt] = &mut self.stop;
         let [first, second, third, fourth] = &mut self.passed_on;
         tokio::select! {
-            _ = terminate.recv() => None,
-            _ = interrupt.recv() => None,
+            _ = self.stop.asked() => None,
             _ = first.0.recv() => Some(first.1),
             _ = second.0.recv() => Some(second.1),
             _ = third.0.recv() => Some(third.1),
             _ = fourth.0.recv() => Some(fourth.1),
-        }
-    }
-
-    /// We are to end; while we do, nothing is passed on. Cancel-safe.
-    async fn stop(&mut self) {
-        let [terminate, interrupt] = &mut self.stop;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
         }
     }
 }

@@ -10,7 +10,6 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap::ValueEnum;
 use rserpool::{Mapping, PeId, Policy, PoolElement, PoolElementBuilder, PoolUrl};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::events::Events;
 use super::legacy;
@@ -19,6 +18,7 @@ use crate::access::Access;
 use crate::duration;
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::stop::Stop;
 
 /// Run a pool element with a built-in service, or keep any server in a pool
 ///
@@ -132,14 +132,12 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
         builder = keys.into_iter().fold(builder, PoolElementBuilder::cookie_key);
     }
     let events = Events { output: args.output, to_stderr: false };
-    // Both before it says that it is there: whoever hears that may ask it to leave.
-    let mut term = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    // Before it says that it is there: whoever hears that may ask it to leave.
+    let mut signals = Stop::catch()?;
     let pe = tokio::select! {
         pe = builder.register() => Arc::new(pe.map_err(usage)?),
         // Registering undoes itself.
-        _ = term.recv() => bail!("terminated before it had joined the pool"),
-        _ = interrupt.recv() => bail!("interrupted before it had joined the pool"),
+        how = signals.asked() => bail!("{how} before it had joined the pool"),
     };
     let home = pe.home_registrar();
     events.registered(&pe);
@@ -148,16 +146,10 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let work = Work(args.service_time);
     let leaving = Arc::clone(&pe);
     let stop = async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        signals.asked().await;
         events.draining(leaving.sessions());
         tokio::spawn(async move {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+            signals.asked().await;
             std::process::exit(Exit::Failed as i32);
         });
     };

@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rserpool::{PeId, Pool, PoolUrl};
 use rsp_wire::parameter::PoolElement;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::element;
 use crate::access::Access;
 use crate::output::{Output, print, print_json};
+use crate::stop::Stop;
 
 /// Print a line for each change of a pool, until interrupted
 ///
@@ -37,8 +37,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let mut look = tokio::time::interval(LOOK);
     // How often in a row there was no registrar: while it moves from one to the next there is none for a moment.
     let mut without = 0;
-    // Once: one made anew in each round would miss what comes between two.
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut stop = Stop::catch()?;
     loop {
         let pool = tokio::select! {
             news = watch.next() => news.ok_or(rserpool::Error::Closed)?,
@@ -50,8 +49,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
                 }
                 continue;
             }
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
+            _ = stop.asked() => return Ok(()),
         };
         let changes = changes(&mut known, pool.as_ref());
         if is_first && pool.is_none() {
