@@ -23,7 +23,8 @@ pub struct Associations {
 impl Associations {
     /// None yet; those that are opened get these options.
     pub fn new(transports: Transports, options: Options) -> Self {
-        Associations { transports, options, live: Vec::new(), first: 0, ready: VecDeque::new() }
+        // Most machines have one at a time.
+        Associations { transports, options, live: Vec::with_capacity(1), first: 0, ready: VecDeque::new() }
     }
 
     /// Takes over an association that was accepted.

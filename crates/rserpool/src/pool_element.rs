@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::TryFutureExt as _;
 use rsp_core::endpoint::{Home, RegistrationId};
 use rsp_wire::PoolHandle;
 use smallvec::SmallVec;
@@ -65,12 +66,8 @@ impl PoolElement {
     {
         while let Some(session) = self.accept().await {
             let peer = session.peer_addr();
-            let service = service(session);
-            tokio::spawn(async move {
-                if let Err(error) = service.await {
-                    tracing::info!(%peer, %error, "session ended");
-                }
-            });
+            // An async block around it would have room for it twice: what it captured, and what it awaits.
+            tokio::spawn(service(session).inspect_err(move |error| tracing::info!(%peer, %error, "session ended")));
         }
         Ok(())
     }

@@ -314,7 +314,7 @@ struct State {
     /// The pool its servers are looked up in: its own, or that of a further mapping they offer.
     found_in: PoolHandle,
     /// The pools whose changes are heard.
-    watched: Vec<PoolHandle>,
+    watched: SmallVec<[PoolHandle; 1]>,
     is_connected: bool,
     failovers: u32,
     cookie: Option<Bytes>,

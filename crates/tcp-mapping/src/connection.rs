@@ -218,7 +218,11 @@ impl Connection {
     pub fn poll_output(&mut self) -> Output<Event> {
         match self.events.pop_front() {
             Some(event) => Output::Effect(event),
-            None => Output::Wait(self.deadline()),
+            None => {
+                // An idle connection has no memory for them.
+                self.events = VecDeque::new();
+                Output::Wait(self.deadline())
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use rsp_core::offer::Offer;
 use rsp_core::session::{PuInput, PuOptions, PuSession};
 use rsp_wire::PoolHandle;
 use rsp_wire::parameter::PoolElement;
+use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use super::task::Task;
@@ -182,7 +183,7 @@ impl SessionBuilder {
                 (pool.clone(), servers.iter().map(PeHandle::element).collect::<Result<_>>()?, None)
             }
             First::Found(found_in, element) => (found_in, vec![*element], None),
-            First::Only(element) => (pool.clone(), Vec::new(), Some(*element)),
+            First::Only(element) => (pool.clone(), Vec::new(), Some(element)),
         };
         let (commands, from_application) = mailbox();
         let (to_application, items) = mailbox();
@@ -192,7 +193,7 @@ impl SessionBuilder {
             state: Mutex::new(State {
                 target: None,
                 found_in,
-                watched: Vec::new(),
+                watched: SmallVec::new(),
                 is_connected: false,
                 failovers: 0,
                 cookie: None,

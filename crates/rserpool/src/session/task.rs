@@ -51,7 +51,7 @@ pub(super) struct Task {
     /// Seen on the control socket as long as it runs.
     pub(super) _entered: Option<Entered>,
     /// The one place this session goes to, if it is not a pool.
-    pub(super) only: Option<PoolElement>,
+    pub(super) only: Option<Box<PoolElement>>,
 }
 
 impl Task {
@@ -161,7 +161,7 @@ impl Task {
             match request {
                 // The same one again says that there is no other.
                 ToEndpoint::Select { .. } if self.connected.is_some() => {
-                    let selected = FromEndpoint::Selected(Ok(element.clone()));
+                    let selected = FromEndpoint::Selected(Ok((**element).clone()));
                     self.input(PuInput::Endpoint(selected));
                 }
                 // It asked us to leave, and there is nowhere to go.
@@ -217,6 +217,8 @@ impl Task {
         drop(state);
         let shared = Arc::clone(&self.shared);
         let commands = self.commands.clone();
+        // That our server is still listed is news only after it was not: each change of a pool would wake all its sessions.
+        let mut missed = false;
         let news = move |pool: &Arc<Pool>, gone: bool| {
             let state = shared.lock();
             let target = state.target.as_ref().filter(|_| state.found_in == pool.handle).map(|target| target.pe);
@@ -225,6 +227,10 @@ impl Task {
             match target {
                 Some(pe) if !gone => {
                     let listed = !pool.complete || pool.elements.iter().any(|e| e.id == pe);
+                    let was_missed = std::mem::replace(&mut missed, !listed);
+                    if listed && !was_missed {
+                        return !is_over;
+                    }
                     commands.send(Command::Own(PuCommand::Endpoint(FromEndpoint::Listed(listed)))).is_ok()
                 }
                 _ => !is_over,

@@ -16,7 +16,7 @@ use super::pu_session::{PuEffect, PuItem, PuSession, State, Timer, ToEndpoint};
 use super::{Cause, Outcome, ReturnReason, SelectFailure, SessionError, SessionEvent, Target};
 use crate::association::Request;
 
-/// On the way to a PE.
+/// On the way to a PE; in a box, for an open session has no use for the room.
 #[derive(Debug, Clone)]
 pub(super) struct Journey {
     /// The PE left and why; `None` = the session's first.
@@ -34,13 +34,13 @@ impl PuSession {
         if matches!(self.state, State::New) {
             self.watching = true;
             self.effects.push(PuEffect::Endpoint(ToEndpoint::Watch));
-            self.select(Journey {
+            self.select(Box::new(Journey {
                 left: None,
                 tried: SmallVec::new(),
                 attempts: 0,
                 pause: self.settings.retry_interval,
                 not_separate: false,
-            });
+            }));
         }
     }
 
@@ -66,7 +66,7 @@ impl PuSession {
     }
 
     /// This PE was tried without success.
-    pub(super) fn onwards(&mut self, mut journey: Journey, pe: PeId, now: Time) {
+    pub(super) fn onwards(&mut self, mut journey: Box<Journey>, pe: PeId, now: Time) {
         self.timers.stop(Timer::HelloWait);
         self.timers.stop(Timer::Watchdog);
         journey.tried.push(pe);
@@ -128,13 +128,13 @@ impl PuSession {
         self.rewind(false, now);
         self.timers.set(Timer::GiveUp, now + self.settings.give_up);
         let pause = self.settings.retry_interval;
-        self.select(Journey {
+        self.select(Box::new(Journey {
             left: Some((from.pe, cause)),
             tried: SmallVec::new(),
             attempts: 0,
             pause,
             not_separate: false,
-        });
+        }));
     }
 
     /// Everything without an outcome waits for the next PE, or comes back if it must not go there. What never went out has no PE yet where none was reached.
@@ -149,7 +149,7 @@ impl PuSession {
         self.expire(now);
     }
 
-    fn select(&mut self, journey: Journey) {
+    fn select(&mut self, journey: Box<Journey>) {
         let mut avoid = journey.tried.clone();
         for pe in journey.left.map(|(pe, _)| pe).into_iter().chain(self.drained.iter().copied()) {
             if !avoid.contains(&pe) {
@@ -200,7 +200,7 @@ impl PuSession {
         }
     }
 
-    fn pause(&mut self, mut journey: Journey, now: Time) {
+    fn pause(&mut self, mut journey: Box<Journey>, now: Time) {
         self.event(SessionEvent::NoServerYet);
         self.timers.set(Timer::Retry, now + journey.pause);
         journey.pause = (journey.pause * 2).min(self.settings.retry_interval_max);

@@ -183,13 +183,13 @@ pub(super) enum State {
     #[default]
     New,
     /// The endpoint is picking a PE.
-    Selecting(Journey),
+    Selecting(Box<Journey>),
     /// All were tried; waiting for the next round.
-    Pausing(Journey),
+    Pausing(Box<Journey>),
     /// An association is being established.
-    Connecting(Journey, Link, Target),
+    Connecting(Box<Journey>, Link, Target),
     /// HELLO is on its way.
-    Greeting(Journey, Link, Target),
+    Greeting(Box<Journey>, Link, Target),
     /// The application's failover callback has the word.
     Holding(Link, Target),
     /// Everything flows, unless the PE drains.
@@ -427,7 +427,7 @@ impl PuSession {
         }
     }
 
-    pub(super) fn connect(&mut self, journey: Journey, target: Target) {
+    pub(super) fn connect(&mut self, journey: Box<Journey>, target: Target) {
         self.next_association += 2;
         let features = Features::ACKS | Features::HEARTBEAT | Features::DRAIN | Features::FRAGMENTS;
         self.draining = false;

@@ -57,6 +57,10 @@ impl Inbound {
             && let Some((_, len)) = self.untaken.remove(at)
         {
             self.bytes -= len + Config::MESSAGE_OVERHEAD;
+            if self.untaken.is_empty() {
+                // An idle connection has no memory for it.
+                self.untaken = VecDeque::new();
+            }
         }
         let first = self.acknowledged;
         self.acknowledged = self.untaken.front().map_or(self.next_sequence, |(oldest, _)| *oldest);

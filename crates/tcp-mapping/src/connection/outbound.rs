@@ -102,7 +102,12 @@ impl Outbound {
 
     /// The oldest message, if all of it is written.
     pub(super) fn pop_written(&mut self, written: u64) -> Option<Option<Token>> {
-        self.unacked.pop_front_if(|sent| sent.end <= written).map(|sent| sent.token)
+        let sent = self.unacked.pop_front_if(|sent| sent.end <= written)?;
+        if self.unacked.is_empty() {
+            // An idle connection has no memory for it.
+            self.unacked = VecDeque::new();
+        }
+        Some(sent.token)
     }
 
     /// The oldest message, for good.
