@@ -20,17 +20,32 @@ pub(crate) enum Wake<C> {
 /// Whose turn it is.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
-    /// Times the associations came first, in a row.
-    associations_first: u32,
+    /// Events since the others last came first.
+    events: u32,
+    /// When that was.
+    others_first: Option<Time>,
     /// Commands in a row.
     commands: u32,
+}
+
+impl Turns {
+    /// After so many events that the others come first: whether all of them came after `deadline`.
+    fn is_others(&mut self, deadline: Option<Time>, clock: Clock) -> Option<bool> {
+        if self.events < STREAK {
+            return None;
+        }
+        self.events = 0;
+        let before = self.others_first.replace(clock.now());
+        Some(before.zip(deadline).is_some_and(|(before, deadline)| deadline <= before))
+    }
 }
 
 /// How many events, or commands, may come in a row before the others get their turn: neither a peer that floods us nor an application
 /// that asks without end keeps the others waiting for ever.
 const STREAK: u32 = 64;
 
-/// Sleeps. What has arrived comes before what was asked, and both before a timeout, so that a late reader never takes its own delay for a dead peer.
+/// Sleeps. What has arrived comes before what was asked, and both before a timeout, so that a late reader never takes its own delay for a dead peer:
+/// a deadline comes before what has arrived only when it was missed before the last [`STREAK`] events already.
 /// What the first of several commands makes us write leaves at once, so that the peer wakes while we deal with the others, and what these make us
 /// write leaves in one piece.
 pub(crate) async fn wake<C>(
@@ -52,14 +67,13 @@ pub(crate) async fn wake<C>(
             None => std::future::pending().await,
         }
     };
-    turns.associations_first += 1;
-    if turns.associations_first > STREAK {
-        turns.associations_first = 0;
+    if let Some(is_overdue) = turns.is_others(deadline, clock) {
         return tokio::select! {
             biased;
             command = commands.recv() => command.map_or(Wake::Abandoned, Wake::Command),
-            () = timeout => Wake::Timeout,
+            () = std::future::ready(()), if is_overdue => Wake::Timeout,
             (id, event) = associations.next() => Wake::Association(id, event),
+            () = timeout => Wake::Timeout,
         };
     }
     let wake = tokio::select! {
@@ -68,6 +82,7 @@ pub(crate) async fn wake<C>(
         command = commands.recv() => command.map_or(Wake::Abandoned, Wake::Command),
         () = timeout => Wake::Timeout,
     };
+    turns.events += u32::from(matches!(wake, Wake::Association(..)));
     turns.commands = if matches!(wake, Wake::Command(_)) { turns.commands % STREAK + 1 } else { 0 };
     wake
 }
@@ -96,5 +111,32 @@ pub(crate) fn session_options(settings: &SessionSettings) -> net::Options {
         // Twice the window and the cap: the session layer's own rules strike first.
         max_untaken_bytes: 2 * (settings.receive_window as usize + settings.max_control_bytes)
             + settings.max_message_size,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the deadline comes before what has arrived, each time the others come first.
+    fn overdue(turns: &mut Turns, deadline: Time, streaks: u32) -> Vec<bool> {
+        let clock = Clock::new();
+        let events = (0..streaks * STREAK).filter_map(|_| {
+            turns.events += 1;
+            turns.is_others(Some(deadline), clock)
+        });
+        events.collect()
+    }
+
+    #[test]
+    fn a_deadline_waits_for_what_has_arrived_but_not_for_ever() {
+        let clock = Clock::new();
+        let mut turns = Turns::default();
+        let far = clock.now() + std::time::Duration::from_secs(1_000_000);
+        assert_eq!(overdue(&mut turns, far, 3), [false; 3], "not due");
+        // It is due from here on, and was not when the others last came first.
+        while clock.now() <= turns.others_first.expect("they did") {}
+        let due = clock.now();
+        assert_eq!(overdue(&mut turns, due, 2), [false, true]);
     }
 }
