@@ -45,8 +45,14 @@ impl Engine {
         if packet.find(kind::SHUTDOWN_ACK).is_some() {
             return self.reflect(arrival, packet, kind::SHUTDOWN_COMPLETE);
         }
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-5.2.3
+        //# If an INIT ACK chunk is received by an endpoint in any state other
+        //# than the COOKIE-WAIT or CLOSED state, the endpoint SHOULD discard the
+        //# INIT ACK chunk.
+        // Our INIT went to several addresses of this peer, and another one was quicker: an ABORT would end the association that is
+        // about to stand, for it has our tag. Whoever else sent it keeps nothing that an ABORT could end.
         let is_of_a_lost_attempt = packet.chunks().any(|chunk| {
-            matches!(chunk.kind, kind::SHUTDOWN_COMPLETE | kind::COOKIE_ACK)
+            matches!(chunk.kind, kind::SHUTDOWN_COMPLETE | kind::COOKIE_ACK | kind::INIT_ACK)
                 || chunk.kind == kind::ERROR && parameters(chunk.value).any(|(cause, _)| cause == cause::STALE_COOKIE)
         });
         if is_of_a_lost_attempt {

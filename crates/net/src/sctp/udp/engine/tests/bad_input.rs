@@ -178,7 +178,7 @@ fn what_belongs_to_no_association_is_answered_as_section_8_4_says() {
         (kind::SACK, 0, &[0; 12], Some(kind::ABORT)),
         (SHUTDOWN, 0, &[0; 4], Some(kind::ABORT)),
         (kind::HEARTBEAT, 0, &[0, 1, 0, 4], Some(kind::ABORT)),
-        (kind::INIT_ACK, 0, &[1; 16], Some(kind::ABORT)),
+        (kind::INIT_ACK, 0, &[1; 16], None),
         (77, 0, &[], Some(kind::ABORT)),
         (kind::ERROR, 0, &[0, 6, 0, 4], Some(kind::ABORT)),
         (kind::SHUTDOWN_ACK, 0, &[], Some(kind::SHUTDOWN_COMPLETE)),

@@ -150,6 +150,30 @@ fn the_first_candidate_to_answer_is_the_peer() {
 }
 
 #[test]
+fn another_address_of_the_peer_that_answers_too_does_not_end_the_association() {
+    let mut pair = Pair::new();
+    let addresses = [pair.server.address, "192.0.2.3:9899".parse().unwrap()];
+    let attempt = Attempt { peer_port: SERVER_PORT, to: addresses.map(|address| (PORT, address)).to_vec() };
+    pair.client.id = Some(pair.client.engine.connect(vec![attempt], None, Options::default(), pair.now));
+    for init in pair.client.engine.take_transmits() {
+        let arrival = Arrival { port: PORT, from: pair.client.address, to: Some(init.to.ip()) };
+        pair.server.engine.receive(&arrival, &init.packet, pair.now);
+    }
+    let answers = pair.server.engine.take_transmits();
+    assert_eq!(answers.len(), 2);
+    for (answer, from) in answers.iter().zip(addresses) {
+        pair.client.engine.receive(&Arrival { port: PORT, from, to: None }, &answer.packet, pair.now);
+    }
+    pair.client.engine.flush(pair.client.id(), pair.now);
+    for sent in pair.client.engine.take_transmits() {
+        pair.deliver(Side::ToServer, &sent.packet);
+    }
+    pair.run();
+    assert!(matches!(pair.client.events[..], [Event::Up(_)]), "{:?}", pair.client.events);
+    assert!(matches!(pair.server.events[..], [Event::Up(_)]), "{:?}", pair.server.events);
+}
+
+#[test]
 fn addresses_with_another_port_are_tried_one_after_the_other() {
     let mut pair = Pair::new();
     let nobody = Attempt { peer_port: 77, to: vec![(PORT, "192.0.2.9:9899".parse().unwrap())] };
