@@ -355,6 +355,29 @@ impl Runner for Script {
                     }
                 }
             }
+            // asks COUNT: messages that want an acknowledgement; the application takes and acknowledges each. Only what ends it is shown.
+            "asks" => {
+                for id in 1..=args.next()?.parse()? {
+                    let envelope = Envelope {
+                        ack_wanted: true,
+                        resent: false,
+                        more_follows: false,
+                        acknowledges: None,
+                        id,
+                        ppid: 5,
+                    };
+                    let before = self.received.len();
+                    self.message_on(0, false, ENVELOPE_PPID, envelope.encode(b"x"));
+                    let mut shown = String::new();
+                    self.effects(&mut shown);
+                    let Some(receipt) = self.received.get(before).copied() else {
+                        writeln!(out, "after {}:\n{shown}", id - 1)?;
+                        break;
+                    };
+                    self.pe(PeInput::Taken(receipt));
+                    self.pe(PeInput::Acknowledge(receipt));
+                }
+            }
             "heartbeat-ack" => self.session(SessionParameter::HeartbeatAck(0)),
             "drain-asked" => self.session(SessionParameter::Drain { milliseconds: 2000 }),
             "bye" => {

@@ -46,8 +46,9 @@ impl Link {
     }
 
     fn receive_any(&mut self, sequence: u64, stream: u16, ppid: u32, unordered: bool, data: Bytes) -> Received {
+        let owed = self.control_bytes + size_of::<u64>() * self.acks.len();
         match ppid {
-            PPID_ASAP if self.control_bytes > self.settings.max_control_bytes => {
+            _ if owed > self.settings.max_control_bytes => {
                 Received::Broken("it asks and does not take the answers".into())
             }
             PPID_ASAP => {
