@@ -12,7 +12,6 @@ use rsp_core::endpoint::{
     RequestId, Resolution, ResolveError,
 };
 use rsp_core::offer::Offer;
-use rsp_core::session::SessionEvent;
 use rsp_wire::parameter::{OperationError, Policy, PoolElement, UserTransport};
 use rsp_wire::{PeId, PoolHandle};
 use smallvec::SmallVec;
@@ -147,11 +146,6 @@ impl EndpointHandle {
     pub(crate) fn ask(&self, ask: Ask) {
         // The task lives as long as this handle; if its runtime is shutting down, answers are dropped with it.
         let _ = self.0.send(ask);
-    }
-
-    /// A fact of a session, for whoever looks at the process as a whole.
-    pub(crate) fn observe(&self, event: &SessionEvent) {
-        tracing::trace!(?event, "session event");
     }
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The process as a user of pools.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use net::{Clock, KernelSettings, Transports};
 use rsp_core::config::{Profile, SctpSettings, SessionSettings};
@@ -42,6 +43,28 @@ struct Inner {
     control: Option<Control>,
     /// Pool elements of this process.
     own: Mutex<Vec<(PoolHandle, PeId)>>,
+    greeted: Arc<GreetedPools>,
+}
+
+/// The pools of which a server has answered HELLO: another one that is silent is hung, and no plain peer.
+#[derive(Debug, Default)]
+pub(crate) struct GreetedPools(Mutex<HashSet<PoolHandle>>);
+
+impl GreetedPools {
+    pub(crate) fn insert(&self, pool: &PoolHandle) {
+        let mut pools = self.lock();
+        if !pools.contains(pool) {
+            pools.insert(pool.clone());
+        }
+    }
+
+    pub(crate) fn contains(&self, pool: &PoolHandle) -> bool {
+        self.lock().contains(pool)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<PoolHandle>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What is to be decided before a [`PoolUser`] is built.
@@ -135,6 +158,7 @@ impl PoolUserBuilder {
             clock,
             control,
             own: Mutex::default(),
+            greeted: Arc::default(),
         };
         Ok(PoolUser { inner: Arc::new(inner), kept: Arc::default() })
     }
@@ -407,6 +431,10 @@ impl PoolUser {
             true => Arc::clone(&self.inner.session),
             false => Arc::new(settings.clone()),
         }
+    }
+
+    pub(crate) fn greeted(&self) -> &Arc<GreetedPools> {
+        &self.inner.greeted
     }
 
     pub(crate) fn endpoint(&self) -> &EndpointHandle {

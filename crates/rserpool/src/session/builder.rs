@@ -204,6 +204,9 @@ impl SessionBuilder {
         });
         let session_id = user.random();
         let mut machine = PuSession::new(user.shared(&config.session), options, session_id);
+        if user.greeted().contains(&pool) {
+            machine.set_pool_speaks_hello();
+        }
         if let Some(cookie) = cookie {
             machine.set_cookie(cookie);
         }
@@ -232,6 +235,7 @@ impl SessionBuilder {
             clock: user.clock(),
             turns: Turns::default(),
             endpoint: user.endpoint().clone(),
+            greeted: Arc::clone(user.greeted()),
             offers,
             commands,
             items: to_application,

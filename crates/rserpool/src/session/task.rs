@@ -26,7 +26,7 @@ use crate::endpoint_task::{Ask, EndpointHandle};
 use crate::handle::{Command, Done, Handle};
 use crate::mailbox::{Receiver, Sender};
 use crate::message::Notice;
-use crate::pool_user::PeHandle;
+use crate::pool_user::{GreetedPools, PeHandle};
 use crate::task::{Turns, Wake, wake};
 use crate::{BusinessCard, Error, Features, Result};
 
@@ -37,6 +37,7 @@ pub(super) struct Task {
     pub(super) clock: Clock,
     pub(super) turns: Turns,
     pub(super) endpoint: EndpointHandle,
+    pub(super) greeted: Arc<GreetedPools>,
     pub(super) offers: SmallVec<[Offer; 3]>,
     pub(super) commands: Sender<Command<PuCommand>>,
     pub(super) items: Sender<Inbound>,
@@ -321,6 +322,9 @@ impl Task {
             drop(state);
             let _ = self.items.send(Inbound::Notice(Notice::Leaving(*from, *cause)));
         }
+        if let SessionEvent::Established { plain: false, .. } = event {
+            self.greeted.insert(&self.shared.pool);
+        }
         if let SessionEvent::NoServerYet = event {
             let _ = self.items.send(Inbound::Notice(Notice::NoServer));
         }
@@ -328,7 +332,6 @@ impl Task {
             let _ = self.items.send(Inbound::Notice(Notice::Path(*address, *state)));
         }
         log(event, &self.shared.pool, self.machine.session_id());
-        self.endpoint.observe(event);
     }
 
     fn ended(&mut self, result: Result<(), SessionError>) {

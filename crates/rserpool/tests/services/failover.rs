@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Failover: automatic, by callback, by hand, and not at all; cookies (seed 001 §4.3, §4.4; seed 004 §4.4, §4.5; RFC 5352 §3.8).
 
-use rserpool::{Error, Item, Outcome, Outgoing, PeItem, PeSession, Report, Result};
+use std::io::Write as _;
+use std::time::Duration;
+
+use rserpool::{Error, Item, Outcome, Outgoing, PeHandle, PeId, PeItem, PeSession, Report, Result};
 
 use crate::stage::{Server, Stage, ask, count, on_each_transport, text};
 
@@ -13,6 +16,7 @@ on_each_transport![
     a_failover_can_be_forced,
     a_server_that_drains_is_left_without_a_loss,
     a_session_can_begin_with_the_cookie_of_another,
+    a_silent_server_of_a_pool_that_greets_is_hung_for_new_sessions_too,
 ];
 
 /// The server that serves dies, of two.
@@ -135,3 +139,21 @@ async fn a_session_can_begin_with_the_cookie_of_another(stage: Stage) {
     let second = user.session("echo").cookie(cookie).connect().await.expect("there is a server");
     assert_eq!(text(ask(&second, "x").await.data()), "2");
 }
+
+async fn a_silent_server_of_a_pool_that_greets_is_hung_for_new_sessions_too(stage: Stage) {
+    let there = stage.talker("echo").await;
+    let user = stage.user_with(|config| config.session.hello_wait = Duration::from_millis(300)).await;
+    user.session("echo").connect().await.expect("there is a server").close().await.expect("it was up");
+    // What carries it answers, over SCTP the kernel, and its process says nothing.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let hung = PeHandle { id: PeId(7), addrs: vec![listener.local_addr().unwrap()], ..there.handle.clone() };
+    std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        socket.write_all(INIT_OF_THE_TCP_MAPPING).unwrap();
+        std::io::copy(&mut socket, &mut std::io::sink())
+    });
+    let session = user.session("echo").prefer([hung]).connect().await.expect("the other one answers");
+    assert_eq!(session.pe(), Some(there.handle.clone()));
+}
+
+const INIT_OF_THE_TCP_MAPPING: &[u8] = &[1, 0, 0, 4];

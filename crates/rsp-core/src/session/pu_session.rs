@@ -224,6 +224,11 @@ pub(super) enum Timer {
 }
 
 impl PuSession {
+    /// A PE of this pool answered HELLO before this session began: one that does not is hung, not plain (ruling 11).
+    pub fn set_pool_speaks_hello(&mut self) {
+        self.pool_speaks_hello = true;
+    }
+
     /// A session with this random identifier. Feed it [`PuInput::Start`].
     pub fn new(settings: impl Into<Arc<SessionSettings>>, options: PuOptions, session_id: u64) -> Self {
         let settings = settings.into();
