@@ -403,7 +403,7 @@ pub struct SessionSettings {
     pub linger: Duration,
     /// Pause after a round over all PEs of the pool in which none answered, doubled each time up to `retry_interval_max`.
     pub retry_interval: Duration,
-    /// Longest such pause.
+    /// Longest such pause. A PE that is left again sooner than this counts as one that did not answer.
     pub retry_interval_max: Duration,
     /// Bytes of control messages a peer may have waiting, in either direction; of cookies as many again, then the newest waits.
     pub max_control_bytes: usize,

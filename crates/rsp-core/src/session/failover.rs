@@ -21,12 +21,20 @@ use crate::association::Request;
 pub(super) struct Journey {
     /// The PE left and why; `None` = the session's first.
     pub(super) left: Option<(PeId, Cause)>,
-    /// Tried in this round, without success.
+    /// Tried in this round, without success, or with one that did not last for `retry_interval_max`.
     tried: SmallVec<[PeId; 4]>,
     attempts: u32,
     pause: Duration,
+    /// When the session gives up, once a PE was left.
+    give_up: Option<Time>,
     /// A PE had no control channel beside its data.
     pub(super) not_separate: bool,
+}
+
+impl Journey {
+    fn new(pause: Duration) -> Box<Self> {
+        Box::new(Journey { left: None, tried: SmallVec::new(), attempts: 0, pause, give_up: None, not_separate: false })
+    }
 }
 
 impl PuSession {
@@ -34,13 +42,7 @@ impl PuSession {
         if matches!(self.state, State::New) {
             self.watching = true;
             self.effects.push(PuEffect::Endpoint(ToEndpoint::Watch));
-            self.select(Box::new(Journey {
-                left: None,
-                tried: SmallVec::new(),
-                attempts: 0,
-                pause: self.settings.retry_interval,
-                not_separate: false,
-            }));
+            self.select(Journey::new(self.settings.retry_interval));
         }
     }
 
@@ -89,6 +91,8 @@ impl PuSession {
     }
 
     pub(super) fn force_failover(&mut self, report: bool, now: Time) {
+        // That it was short is no fault of this PE.
+        self.settled();
         self.part(Cause::Application, report, now);
     }
 
@@ -126,15 +130,29 @@ impl PuSession {
             return self.end(Err(SessionError::Failed(cause)), ByeReason::Closed);
         }
         self.rewind(false, now);
-        self.timers.set(Timer::GiveUp, now + self.settings.give_up);
-        let pause = self.settings.retry_interval;
-        self.select(Box::new(Journey {
-            left: Some((from.pe, cause)),
-            tried: SmallVec::new(),
-            attempts: 0,
-            pause,
-            not_separate: false,
-        }));
+        let mut journey = self.journey_on(from.pe, now);
+        journey.left = Some((from.pe, cause));
+        let give_up = *journey.give_up.get_or_insert(now + self.settings.give_up);
+        self.timers.set(Timer::GiveUp, give_up);
+        self.select(journey);
+    }
+
+    /// A PE that is left soon after it was reached counts as tried without success: whoever accepts every session and keeps none is not connected to
+    /// again and again without a pause, and not for longer than `give_up`. A PE that was good for longer is left at once for any other.
+    fn journey_on(&mut self, from: PeId, now: Time) -> Box<Journey> {
+        let soon = self.timers.deadline_of(Timer::Settled).is_some_and(|at| now < at);
+        let way = self.way.take().filter(|_| soon);
+        self.settled();
+        let Some(mut journey) = way else { return Journey::new(self.settings.retry_interval) };
+        journey.tried.push(from);
+        journey.attempts += 1;
+        journey
+    }
+
+    /// The present PE has lasted: the way to it is over.
+    pub(super) fn settled(&mut self) {
+        self.timers.stop(Timer::Settled);
+        self.way = None;
     }
 
     /// Everything without an outcome waits for the next PE, or comes back if it must not go there. What never went out has no PE yet where none was reached.
@@ -253,20 +271,17 @@ impl PuSession {
         }
         let plain = link.greeting == Greeting::Plain;
         self.event(SessionEvent::Established { pe: target.pe, plain });
-        let Some((from, cause)) = journey.left else {
+        let (left, cookie_sent) = (journey.left, self.cookie.is_some());
+        self.way = Some(journey);
+        self.timers.set(Timer::Settled, now + self.settings.retry_interval_max);
+        let Some((from, cause)) = left else {
             self.deliver(PuItem::Connected(target.clone()));
             self.state = State::Open(link, target);
             return;
         };
         self.failovers = self.failovers.saturating_add(1);
         self.event(SessionEvent::FailedOver { from, to: target.pe, cause, resending: self.outbox.resending() });
-        self.deliver(PuItem::Failover {
-            number: self.failovers,
-            from,
-            to: target.clone(),
-            cause,
-            cookie_sent: self.cookie.is_some(),
-        });
+        self.deliver(PuItem::Failover { number: self.failovers, from, to: target.clone(), cause, cookie_sent });
         if self.options.hold_failover {
             self.timers.set(Timer::Hold, now + self.settings.give_up);
             self.state = State::Holding(link, target);

@@ -164,7 +164,7 @@ pub enum SessionError {
     /// No PE of the pool could be reached in time.
     #[error("no server of the pool answers; tried {tried} times")]
     NoServer {
-        /// Connection attempts that failed.
+        /// Connection attempts that failed, or led to one that did not last for `retry_interval_max`.
         tried: u32,
     },
     /// The endpoint could not find a PE.

@@ -148,6 +148,8 @@ pub struct PuSession {
     /// Associations on which HELLO was sent.
     pub(super) greetings: u32,
     pub(super) state: State,
+    /// How the present PE was reached, until it has lasted for `retry_interval_max`: if it does not, the search goes on.
+    pub(super) way: Option<Box<Journey>>,
     /// Times the session has arrived at another PE.
     pub(super) failovers: u32,
     /// The heartbeat interval both ends agreed on.
@@ -209,8 +211,10 @@ pub(super) enum Timer {
     Probe,
     /// The next round over the pool's PEs.
     Retry,
-    /// `give_up`: no PE was found for so long.
+    /// `give_up`: no PE was found for so long, or none that lasted.
     GiveUp,
+    /// `retry_interval_max`: the present PE has lasted.
+    Settled,
     /// `give_up` for the failover callback.
     Hold,
     /// The PE's drain time is over.
@@ -240,6 +244,7 @@ impl PuSession {
             session_id,
             greetings: 0,
             state: State::New,
+            way: None,
             outbox: Outbox::new(),
             callback_sends: 0,
             cookie: None,
@@ -528,6 +533,7 @@ impl Machine for PuSession {
                 Timer::Probe => self.unlisted_and_silent(now),
                 Timer::Retry => self.next_round(),
                 Timer::GiveUp => self.give_up(),
+                Timer::Settled => self.settled(),
                 Timer::Hold => self.failover_done(),
                 Timer::Drain => self.leave(Cause::Drain, now),
                 Timer::GivenUp => {
