@@ -117,8 +117,8 @@ pub struct PeSession {
     /// Drawn by the PU; `None` until HELLO.
     session_id: Option<u64>,
     outbox: Outbox,
-    /// The PU brought a cookie.
-    cookie_came: bool,
+    /// Neither a cookie nor HELLO nor user data has come.
+    may_bring_cookie: bool,
     /// Our own, until the PU has been shown it.
     own_card: Option<Box<asap::BusinessCard>>,
     /// How long messages may wait for an application that does not come back.
@@ -193,7 +193,7 @@ impl PeSession {
             link,
             session_id: None,
             outbox: Outbox::new(),
-            cookie_came: false,
+            may_bring_cookie: true,
             own_card: None,
             application: None,
             opened: None,
@@ -263,8 +263,8 @@ impl PeSession {
                 self.link.greeting = Greeting::Plain;
             }
             self.event(SessionEvent::Established { pe: self.pe, plain: self.link.greeting == Greeting::Plain });
-            self.send_card();
         }
+        self.send_card();
         self.show_cookie(it_spoke);
         if self.cookie_pending {
             self.send_cookie(now);
@@ -273,6 +273,7 @@ impl PeSession {
     }
 
     fn data(&mut self, message: Message, acknowledges: Option<u64>, now: Time) {
+        self.may_bring_cookie = false;
         if let Some(id) = acknowledges
             && !self.acknowledged(id)
         {
@@ -316,7 +317,7 @@ impl PeSession {
     fn send_card(&mut self) {
         // A plain PU learns nothing from one that prefers nobody, and might not expect it.
         let plain = self.link.greeting == Greeting::Plain;
-        if let Some(card) = self.own_card.take().filter(|card| !plain || !card.pool_elements.is_empty()) {
+        if let Some(card) = self.own_card.take_if(|card| !plain || !card.pool_elements.is_empty()) {
             self.link.control(&asap::Message::BusinessCard(*card));
         }
     }

@@ -81,15 +81,20 @@ impl PeSession {
                     }
                 }
             }
-            // Once, before anything else: whoever sends more, or sends it late, fills nobody's memory.
-            asap::Message::CookieEcho(_) if self.cookie_came || self.state != State::Undecided => {
+            // Once, before anything else: whoever sends more fills nobody's memory. A PU that is slow may have been taken for plain before.
+            asap::Message::CookieEcho(_) if !self.may_bring_cookie => {
                 self.event(SessionEvent::Ignored("ASAP_COOKIE_ECHO that is not the first word"));
             }
             asap::Message::CookieEcho(echo) => {
-                self.cookie_came = true;
+                self.may_bring_cookie = false;
                 match self.seal.as_ref().map(|seal| seal.open(&echo.cookie, now)) {
                     None => self.cookie_indication(Bytes::copy_from_slice(&echo.cookie)),
-                    Some(Ok(opened)) => self.opened = Some(opened),
+                    Some(Ok(opened)) => {
+                        self.opened = Some(opened);
+                        if self.state == State::Open {
+                            self.show_cookie(false);
+                        }
+                    }
                     Some(Err(why)) => self.event(SessionEvent::CookieRefused(why)),
                 }
             }
@@ -133,6 +138,7 @@ impl PeSession {
         let (session_id, failover_count) = (hello.session_id, hello.failover_count);
         let interval = self.settings.heartbeat_interval.max(Duration::from_millis(hello.heartbeat_ms.into()));
         self.session_id = Some(session_id);
+        self.may_bring_cookie = false;
         self.link.hello(true, session_id, failover_count);
         self.link.greeted(hello);
         // The passive side is in no hurry: a client that was asleep finds its session again.
