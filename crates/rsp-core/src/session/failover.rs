@@ -27,13 +27,23 @@ pub(super) struct Journey {
     pause: Duration,
     /// When the session gives up, once a PE was left.
     give_up: Option<Time>,
+    /// The PE was given the session's cookie.
+    pub(super) cookie_sent: bool,
     /// A PE had no control channel beside its data.
     pub(super) not_separate: bool,
 }
 
 impl Journey {
     fn new(pause: Duration) -> Box<Self> {
-        Box::new(Journey { left: None, tried: SmallVec::new(), attempts: 0, pause, give_up: None, not_separate: false })
+        Box::new(Journey {
+            left: None,
+            tried: SmallVec::new(),
+            attempts: 0,
+            pause,
+            give_up: None,
+            cookie_sent: false,
+            not_separate: false,
+        })
     }
 }
 
@@ -271,7 +281,7 @@ impl PuSession {
         }
         let plain = link.greeting == Greeting::Plain;
         self.event(SessionEvent::Established { pe: target.pe, plain });
-        let (left, cookie_sent) = (journey.left, self.cookie.is_some());
+        let (left, cookie_sent) = (journey.left, journey.cookie_sent);
         self.way = Some(journey);
         self.timers.set(Timer::Settled, now + self.settings.retry_interval_max);
         let Some((from, cause)) = left else {

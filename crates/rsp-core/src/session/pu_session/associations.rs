@@ -87,7 +87,7 @@ impl PuSession {
     }
 
     pub(super) fn up(&mut self, peer: &association::Peer, now: Time) {
-        let (journey, mut link, target) = match std::mem::take(&mut self.state) {
+        let (mut journey, mut link, target) = match std::mem::take(&mut self.state) {
             State::Connecting(journey, link, target) => (journey, link, target),
             other => {
                 self.state = other;
@@ -96,6 +96,7 @@ impl PuSession {
         };
         self.event(SessionEvent::Connected(target.pe));
         link.up(peer);
+        journey.cookie_sent = self.cookie.is_some();
         if let Some(cookie) = &self.cookie {
             //= https://www.rfc-editor.org/rfc/rfc5352#section-3.8
             //# it SHOULD send the latest received cookie
