@@ -32,13 +32,23 @@ pub struct Outgoing {
     pub(crate) ppid: u32,
     pub(crate) ack: bool,
     pub(crate) failover: Option<bool>,
+    pub(crate) only: Option<PeId>,
     pub(crate) lifetime: Option<Duration>,
 }
 
 impl Outgoing {
     /// A message on stream 0, ordered, PPID 0, without acknowledgement.
     pub fn new(data: impl Into<Bytes>) -> Self {
-        Outgoing { data: data.into(), stream: 0, unordered: false, ppid: 0, ack: false, failover: None, lifetime: None }
+        Outgoing {
+            data: data.into(),
+            stream: 0,
+            unordered: false,
+            ppid: 0,
+            ack: false,
+            failover: None,
+            only: None,
+            lifetime: None,
+        }
     }
 
     /// Its outcome is to be the word of the peer's application, [`Outcome::Acknowledged`].
@@ -92,6 +102,7 @@ impl Outgoing {
             ppid: self.ppid,
             ack: self.ack,
             failover: self.failover,
+            only: self.only,
             lifetime: self.lifetime,
             answers,
         }
@@ -99,7 +110,8 @@ impl Outgoing {
 
     fn from_core(outgoing: rsp_core::session::Outgoing) -> Self {
         let rsp_core::session::Outgoing { data, stream, unordered, ppid, ack, failover, lifetime, .. } = outgoing;
-        Outgoing { data, stream, unordered, ppid, ack, failover, lifetime }
+        // Whom it was for was not the application's word.
+        Outgoing { data, stream, unordered, ppid, ack, failover, only: None, lifetime }
     }
 }
 

@@ -189,10 +189,18 @@ impl PoolUser {
         self.send_over(Key::Address(address), name, pe.element()?, message).await
     }
 
-    async fn send_over(&self, key: Key, found_in: PoolHandle, element: PoolElement, message: Outgoing) -> Result<Sent> {
+    async fn send_over(
+        &self,
+        key: Key,
+        found_in: PoolHandle,
+        element: PoolElement,
+        mut message: Outgoing,
+    ) -> Result<Sent> {
         let no_mapping = Error::NotAvailable { feature: "sending a message", mapping: Mapping::None.name() };
         let target = Target::of(&element).ok_or(no_mapping)?;
         let stays = message.failover == Some(false);
+        // The session may move while the message waits for the window.
+        message.only = stays.then_some(target.pe);
         for _ in 0..ATTEMPTS {
             // Held until the message is sent: an idle session that somebody is about to use is not closed.
             let cell = self.kept().enter(&key, target.pe, stays);

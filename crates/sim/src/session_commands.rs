@@ -172,6 +172,7 @@ impl World {
             failover: [None, Some(true), Some(false)][source.below(3)],
             lifetime: [None, None, Some(0), Some(50), Some(100_000)][source.below(5)].map(Duration::from_millis),
             answers: self.receipts.last().copied().filter(|_| source.below(3) == 0),
+            only: [None, None, Some(PeId(1)), Some(PeId(2))][source.below(4)],
         };
         self.sends.insert(id);
         self.both(PuInput::Send(id, outgoing.clone()), PeInput::Send(id, outgoing));

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use rserpool::{Destination, Error, Mapping, Outcome, Outgoing, PeHandle, PeId, Policy, PoolElement, Source};
+use rserpool::{
+    Destination, Error, Mapping, Outcome, Outgoing, PeHandle, PeId, Policy, PoolElement, ReturnReason, Source,
+};
 
 use crate::stage::{Stage, Talker, on_each_transport, panics, until};
 
@@ -13,6 +15,7 @@ on_each_transport![
     to_all_is_a_copy_for_each_but_the_sender_unless_it_asks_for_one,
     to_a_server_that_is_gone_goes_to_another_unless_the_message_says_no_failover,
     a_message_that_may_not_fail_over_comes_back_whole_when_its_server_dies,
+    one_that_waits_for_the_window_when_its_server_dies_comes_back_as_well,
     to_a_transport_address_passes_through_without_pool_and_failover,
     a_server_without_control_channel_takes_no_messages,
     an_idle_session_is_closed_and_the_next_message_opens_another,
@@ -101,6 +104,29 @@ async fn a_message_that_may_not_fail_over_comes_back_whole_when_its_server_dies(
         other => panic!("{other:?}"),
     }
     drop(second);
+}
+
+async fn one_that_waits_for_the_window_when_its_server_dies_comes_back_as_well(stage: Stage) {
+    // The first takes messages and never acknowledges them, the second answers all.
+    let server = stage.user().await;
+    let first = stage.member("echo", &server).register().await.unwrap();
+    let _second = stage.talker("echo").await;
+    // One message fills the window.
+    let user = stage.user_with(|config| config.session.send_window = 64).await;
+    let sent = user.send(first.handle().clone(), Outgoing::new("one").ack().no_failover()).await.unwrap();
+    let session = first.accept().await.expect("a session");
+    assert_eq!(&session.recv_data().await.unwrap().expect("the message")[..], b"one");
+    let mut waiting = Box::pin(user.send(first.handle().clone(), Outgoing::new("two").ack().no_failover()));
+    std::future::poll_fn(|cx| {
+        assert!(waiting.as_mut().poll(cx).is_pending(), "there is no room");
+        std::task::Poll::Ready(())
+    })
+    .await;
+    panics(session).await;
+    for sent in [sent, waiting.await.unwrap()] {
+        let outcome = sent.await.unwrap();
+        assert!(matches!(outcome, Outcome::Returned(_, ReturnReason::NoFailover)), "{outcome:?}");
+    }
 }
 
 async fn to_a_transport_address_passes_through_without_pool_and_failover(stage: Stage) {

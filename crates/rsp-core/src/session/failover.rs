@@ -169,7 +169,9 @@ impl PuSession {
     fn rewind(&mut self, keep_unsent: bool, now: Time) {
         let default = self.options.failover;
         let refused = self.outbox.rewind(|pending| {
-            (keep_unsent && !pending.transmitted && !pending.resend) || pending.outgoing.failover.unwrap_or(default)
+            let may_move = pending.outgoing.failover.unwrap_or(default);
+            let is_unsent = keep_unsent && !pending.transmitted && !pending.resend;
+            pending.outgoing.only.is_none() && (is_unsent || may_move)
         });
         for Pending { send, outgoing, .. } in refused {
             self.outcome(send, Outcome::Returned(outgoing, ReturnReason::NoFailover));

@@ -55,6 +55,8 @@ pub struct Outgoing {
     pub ack: bool,
     /// Send it again after a failover; `None` = what the session was opened with.
     pub failover: Option<bool>,
+    /// A pool user's: for this PE alone. Where the session is at another, on its way or leaves it, the message comes back.
+    pub only: Option<PeId>,
     /// Not sent, nor sent again, once this time has passed since the application sent it; then it comes back.
     pub lifetime: Option<Duration>,
     /// It answers that message and acknowledges it in the same breath.
@@ -70,6 +72,7 @@ impl From<Bytes> for Outgoing {
             ppid: 0,
             ack: false,
             failover: None,
+            only: None,
             lifetime: None,
             answers: None,
         }

@@ -314,6 +314,9 @@ impl PuSession {
         if !sendable(&outgoing) {
             return self.outcome(send, Outcome::Returned(outgoing, ReturnReason::NotSendable));
         }
+        if outgoing.only.is_some_and(|pe| self.current_pe() != Some(pe)) {
+            return self.outcome(send, Outcome::Returned(outgoing, ReturnReason::NoFailover));
+        }
         // What the failover callback sends goes ahead of every resend.
         let first = (self.is_held() && callback == Some(self.failovers)).then_some(self.callback_sends);
         self.callback_sends += usize::from(first.is_some());

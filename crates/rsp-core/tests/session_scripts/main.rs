@@ -388,7 +388,7 @@ impl Runner for Script {
                 };
                 self.session(SessionParameter::Bye(reason));
             }
-            // send TEXT [repeat=N] [ack=BOOL] [failover=BOOL] [answers=INDEX of a received message] [stream=N] [unordered=BOOL] [lifetime=MS]
+            // send TEXT [repeat=N] [ack=BOOL] [failover=BOOL] [only=PE] [answers=INDEX of a received message] [stream=N] [unordered=BOOL] [lifetime=MS]
             "send" => {
                 let data = args.next()?.to_owned();
                 let repeat: usize = args.key("repeat")?.unwrap_or(1);
@@ -396,6 +396,7 @@ impl Runner for Script {
                 let outgoing = Outgoing {
                     ack: args.key("ack")?.unwrap_or(false),
                     failover: args.key("failover")?,
+                    only: args.key("only")?.map(PeId),
                     lifetime: args.key("lifetime")?.map(Duration::from_millis),
                     answers: answers.map(|index| self.received[index]),
                     ppid: 5,
