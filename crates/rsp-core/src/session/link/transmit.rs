@@ -80,7 +80,11 @@ impl Link {
         } else {
             self.send(id, (stream, unordered), ppid, lifetime, outgoing.data.clone(), outgoing.data.len());
         }
-        self.peer_expects = self.peer_expects.max(id.saturating_add(1));
+        self.peer_expects = match in_fragments || enveloped {
+            true => self.peer_expects.max(id.saturating_add(1)),
+            // The peer counts on, whatever its number is here: towards a plain one that may be another.
+            false => self.peer_expects.saturating_add(1),
+        };
         pending.transmitted = true;
         pending.awaits_ack = awaits_ack;
         true
