@@ -89,8 +89,8 @@ pub(super) struct Link {
     acks: SmallVec<[u64; 2]>,
     /// Streams are independent of each other, so that a message may overtake an earlier one.
     pub(super) has_streams: bool,
-    /// Our answer to HELLO, while the peer may not have it.
-    unheard_hello: Option<u64>,
+    /// The last of our opening words, HELLO or a cookie's echo, while the peer may not have it.
+    unheard: Option<u64>,
     /// The last cookie that went out on this association.
     cookie: Option<u64>,
     /// The transport does not notice a peer process that hangs: the session layer's heartbeat does.
@@ -131,7 +131,7 @@ impl Link {
             given_up: Vec::new(),
             acks: SmallVec::new(),
             has_streams: false,
-            unheard_hello: None,
+            unheard: None,
             cookie: None,
             needs_heartbeat: false,
         }
@@ -188,9 +188,18 @@ impl Link {
     pub(super) fn hello(&mut self, answer: bool, session_id: u64, failover_count: u32) {
         let hello = self.hello_of(answer, session_id, failover_count);
         self.session(SessionParameter::Hello(hello));
-        if answer {
-            self.unheard_hello = Some(CONTROL | (self.next_control - 1));
-        }
+        self.opening_word();
+    }
+
+    /// The newest cookie of the session, before anything else.
+    pub(super) fn echo_cookie(&mut self, cookie: Bytes) {
+        self.control(&asap::Message::CookieEcho(asap::CookieEcho { cookie, unknown: Vec::new() }));
+        self.opening_word();
+    }
+
+    /// No user data overtakes what was said just now, nor what was said before it.
+    fn opening_word(&mut self) {
+        self.unheard = Some(CONTROL | (self.next_control - 1));
     }
 
     fn hello_of(&self, answer: bool, session_id: u64, failover_count: u32) -> Hello {
@@ -212,6 +221,10 @@ impl Link {
     /// The peer said HELLO: its words hold from now on.
     pub(super) fn greeted(&mut self, hello: Hello) {
         self.peer_expects = self.peer_expects.max(hello.next);
+        if hello.answer {
+            // To ours, before which the echo came.
+            self.unheard = None;
+        }
         self.greeting = Greeting::Spoken(hello);
     }
 

@@ -113,11 +113,11 @@ impl Link {
         self.credit.sent += credit as u64;
     }
 
-    /// Until HELLO is known to both everything is ordered on stream 0, so that neither it nor a cookie is overtaken; so is, later, an
-    /// acknowledgement behind a cookie.
+    /// Until HELLO is known to both everything is ordered on stream 0, so that neither it nor a cookie is overtaken, also towards a peer
+    /// that was taken as plain meanwhile; so is, later, an acknowledgement behind a cookie.
     fn keeps_its_place(&self, acknowledges: Option<u64>) -> bool {
         self.greeting == Greeting::Undecided
-            || self.has_streams && (self.unheard_hello.is_some() || acknowledges.is_some() && self.cookie.is_some())
+            || self.has_streams && (self.unheard.is_some() || acknowledges.is_some() && self.cookie.is_some())
     }
 
     /// Application bytes the peer has not taken, as far as we know.
@@ -132,9 +132,11 @@ impl Link {
 
     /// The peer has a message: its id, if it was the application's.
     pub(in crate::session) fn delivered(&mut self, token: Token) -> Option<u64> {
-        self.unheard_hello.take_if(|hello| *hello == token.0);
         if let Some(len) = take(&mut self.control, &token.0) {
             self.control_bytes -= len;
+            // A later one may have come through first.
+            let first = self.control.first_key_value().map(|(token, _)| *token);
+            self.unheard.take_if(|unheard| first.is_none_or(|first| first > *unheard));
             return None;
         }
         if let Some(len) = take(&mut self.cookies, &token.0) {

@@ -102,7 +102,7 @@ impl PuSession {
             //# it SHOULD send the latest received cookie
             //# parameter in an ASAP_COOKIE_ECHO message to the new PE as the first
             //# message on the control channel.
-            link.control(&asap::Message::CookieEcho(asap::CookieEcho { cookie: cookie.clone(), unknown: Vec::new() }));
+            link.echo_cookie(cookie.clone());
         }
         let plain = link.greeting == Greeting::Plain;
         if !plain {
