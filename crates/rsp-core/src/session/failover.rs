@@ -97,7 +97,10 @@ impl PuSession {
 
     /// Leaves a PE that is still there, without reporting it.
     pub(super) fn leave(&mut self, cause: Cause, now: Time) {
-        self.part(cause, false, now);
+        match self.state {
+            State::Greeting(..) => self.turned_away(cause, now),
+            _ => self.part(cause, false, now),
+        }
     }
 
     pub(super) fn force_failover(&mut self, report: bool, now: Time) {
