@@ -247,6 +247,7 @@ impl SessionBuilder {
             only,
             closed: Vec::new(),
             cookie: None,
+            features: Features::default(),
             _entered: entered,
         };
         // In a block, since the arguments of an async function are kept twice.

@@ -47,8 +47,9 @@ pub(super) struct Task {
     pub(super) outcomes: HashMap<SendId, Done>,
     pub(super) connected: Option<oneshot::Sender<Result<()>>>,
     pub(super) closed: Vec<oneshot::Sender<()>>,
-    /// As the application sees it.
+    /// As the application sees them.
     pub(super) cookie: Option<Bytes>,
+    pub(super) features: Features,
     /// Seen on the control socket as long as it runs.
     pub(super) _entered: Option<Entered>,
     /// The one place this session goes to, if it is not a pool.
@@ -135,6 +136,11 @@ impl Task {
         {
             self.cookie = Some(cookie.clone());
             self.shared.lock().cookie = self.cookie.clone();
+        }
+        // A HELLO that comes late upgrades a session that is open.
+        if self.features != self.machine.features() {
+            self.features = self.machine.features();
+            self.shared.lock().features = self.features;
         }
         loop {
             match self.machine.poll_output() {
@@ -246,7 +252,6 @@ impl Task {
                 let mut state = self.shared.lock();
                 state.target = Some(target);
                 state.is_connected = true;
-                state.features = self.machine.features();
                 drop(state);
                 if let Some(connected) = self.connected.take() {
                     let _ = connected.send(Ok(()));
@@ -260,7 +265,6 @@ impl Task {
                 let mut state = self.shared.lock();
                 state.target = Some(to.clone());
                 state.failovers += 1;
-                state.features = self.machine.features();
                 drop(state);
                 let to = PeHandle::of_target(&self.shared.pool, &to);
                 let failover = Failover { from, to, cause, cookie_sent, number, release: self.handle.upgrade() };
@@ -316,10 +320,7 @@ impl Task {
 
     fn event(&self, event: &SessionEvent) {
         if let SessionEvent::FailoverStarted { from, cause } = event {
-            let mut state = self.shared.lock();
-            state.target = None;
-            state.features = Features::default();
-            drop(state);
+            self.shared.lock().target = None;
             let _ = self.items.send(Inbound::Notice(Notice::Leaving(*from, *cause)));
         }
         if let SessionEvent::Established { plain: false, .. } = event {

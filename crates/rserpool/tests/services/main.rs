@@ -10,6 +10,7 @@ mod data_channel;
 mod failover;
 mod features;
 mod large_messages;
+mod late_hello;
 mod old_registrar;
 mod registration;
 mod sends;

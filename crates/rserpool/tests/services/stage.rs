@@ -238,4 +238,4 @@ pub(crate) fn text(data: &[u8]) -> &str {
     std::str::from_utf8(data).expect("it is text")
 }
 
-const LIMIT: Duration = Duration::from_secs(240);
+pub(crate) const LIMIT: Duration = Duration::from_secs(240);
