@@ -245,9 +245,15 @@ impl PoolUser {
             Key::Pool(pool) => user.session(pool.clone()).found(found_in.clone(), element.clone()),
             Key::Address(_) => SessionBuilder::pass_through(user, found_in.clone(), element.clone()),
         };
-        let session = Arc::new(builder.connect().await?);
+        let (session, first) = builder.connect_to_first().await?;
+        let session = Arc::new(session);
+        let source = match key {
+            Key::Pool(_) => Source::Pe(first),
+            Key::Address(address) => Source::Address(*address),
+        };
         let reader = Reader {
             session: Arc::clone(&session),
+            source,
             key: key.clone(),
             cell: Arc::downgrade(cell),
             kept: Arc::downgrade(self.kept()),
@@ -377,6 +383,8 @@ impl Kept {
 /// Reads one session for everybody.
 struct Reader {
     session: Arc<Session>,
+    /// Whom the next item is from. Not the server of now: what waits to be read may be of one that was left.
+    source: Source,
     key: Key,
     cell: Weak<OnceCell<Arc<Session>>>,
     kept: Weak<Kept>,
@@ -385,8 +393,7 @@ struct Reader {
 }
 
 impl Reader {
-    async fn read(self) {
-        let mut source = self.source();
+    async fn read(mut self) {
         loop {
             let item = tokio::select! {
                 item = self.session.recv_untaken() => item,
@@ -403,23 +410,16 @@ impl Reader {
                 }
             };
             let Ok(Some(item)) = item else { break };
-            source = self.source().or(source);
-            if let Some(source) = &source
-                && self.arrived.send((source.clone(), item)).await.is_err()
-            {
+            // It comes before anything from the new server.
+            if let Item::Failover(failover) = &item {
+                self.source = Source::Pe(failover.to.clone());
+            }
+            if self.arrived.send((self.source.clone(), item)).await.is_err() {
                 break;
             }
         }
         if let (Some(kept), Some(cell)) = (self.kept.upgrade(), self.cell.upgrade()) {
             kept.forget(&self.key, &cell);
-        }
-    }
-
-    /// Who is at the other end now.
-    fn source(&self) -> Option<Source> {
-        match &self.key {
-            Key::Pool(_) => self.session.pe().map(Source::Pe),
-            Key::Address(address) => Some(Source::Address(*address)),
         }
     }
 }

@@ -166,6 +166,11 @@ impl SessionBuilder {
     /// # Errors
     /// [`Error::NoRegistrar`], [`Error::UnknownPool`], [`Error::NoServer`] after each server was tried once.
     pub async fn connect(self) -> Result<Session> {
+        self.connect_to_first().await.map(|(session, _)| session)
+    }
+
+    /// As [`connect`](Self::connect), and the server it went to, which it may have left by now.
+    pub(crate) async fn connect_to_first(self) -> Result<(Session, PeHandle)> {
         let SessionBuilder { user, pool, config, options, callback, cookie, card, first } = self;
         let mut offers = offers(&config);
         if offers.is_empty() {
@@ -253,7 +258,7 @@ impl SessionBuilder {
         // In a block, since the arguments of an async function are kept twice.
         tokio::spawn(async move { task.run(from_application).await });
         match is_connected.await {
-            Ok(Ok(())) => Ok(session),
+            Ok(Ok(first)) => Ok((session, first)),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(Error::Closed),
         }

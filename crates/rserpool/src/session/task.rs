@@ -45,7 +45,8 @@ pub(super) struct Task {
     pub(super) handle: std::sync::Weak<Handle<PuCommand>>,
     pub(super) shared: Arc<Shared>,
     pub(super) outcomes: HashMap<SendId, Done>,
-    pub(super) connected: Option<oneshot::Sender<Result<()>>>,
+    /// Told the first server.
+    pub(super) connected: Option<oneshot::Sender<Result<PeHandle>>>,
     pub(super) closed: Vec<oneshot::Sender<()>>,
     /// As the application sees them.
     pub(super) cookie: Option<Bytes>,
@@ -249,12 +250,13 @@ impl Task {
     fn deliver(&mut self, item: PuItem) {
         let inbound = match item {
             PuItem::Connected(target) => {
+                let first = PeHandle::of_target(&self.shared.pool, &target);
                 let mut state = self.shared.lock();
                 state.target = Some(target);
                 state.is_connected = true;
                 drop(state);
                 if let Some(connected) = self.connected.take() {
-                    let _ = connected.send(Ok(()));
+                    let _ = connected.send(Ok(first));
                 }
                 return;
             }

@@ -2,6 +2,7 @@
 //! DataSendRequest and Data.Received, RFC 5352 §6.5 and §6.6.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use rserpool::{
     Destination, Error, Mapping, Outcome, Outgoing, PeHandle, PeId, Policy, PoolElement, ReturnReason, Source,
@@ -17,6 +18,7 @@ on_each_transport![
     a_message_that_may_not_fail_over_comes_back_whole_when_its_server_dies,
     one_that_waits_for_the_window_when_its_server_dies_comes_back_as_well,
     to_a_transport_address_passes_through_without_pool_and_failover,
+    what_waits_is_from_the_server_that_sent_it_though_the_session_has_moved,
     a_server_without_control_channel_takes_no_messages,
     an_idle_session_is_closed_and_the_next_message_opens_another,
     users_that_are_separate_do_not_hear_each_others_answers,
@@ -145,6 +147,33 @@ async fn to_a_transport_address_passes_through_without_pool_and_failover(stage: 
     assert!(matches!(refused, Err(Error::NoServer { .. })), "{refused:?}");
 }
 
+async fn what_waits_is_from_the_server_that_sent_it_though_the_session_has_moved(stage: Stage) {
+    let own = stage.user().await;
+    let first = stage.member("echo", &own).register().await.unwrap();
+    let second = stage.talker("echo").await;
+    let user = stage.user().await;
+    let sent = user.send(first.handle().clone(), Outgoing::new("hello").ack()).await.unwrap();
+    let session = first.accept().await.expect("a session");
+    assert_eq!(&session.recv_data().await.unwrap().expect("the message")[..], b"hello");
+    // More than are read ahead of whoever receives, and then it leaves with the request unanswered.
+    for number in 0..MANY {
+        drop(session.send(number.to_string()).await.unwrap());
+    }
+    first.drain(Duration::from_millis(50)).await.unwrap();
+    assert_eq!(sent.await.unwrap(), Outcome::Acknowledged(second.handle.id));
+    for number in 0..MANY {
+        let answer = user.recv().await;
+        assert_eq!(answer.message.data(), number.to_string().as_bytes());
+        assert_eq!(answer.from, Source::Pe(first.handle().clone()), "{number}");
+    }
+    let answer = user.recv().await;
+    assert_eq!(answer.message.data(), second.says("hello").as_bytes());
+    assert_eq!(answer.from, Source::Pe(second.handle));
+}
+
+/// Messages nobody receives yet.
+const MANY: usize = 200;
+
 async fn a_server_without_control_channel_takes_no_messages(stage: Stage) {
     let user = stage.user().await;
     let web = PoolElement::builder("web")
@@ -162,7 +191,7 @@ async fn a_server_without_control_channel_takes_no_messages(stage: Stage) {
 async fn an_idle_session_is_closed_and_the_next_message_opens_another(stage: Stage) {
     let own = stage.user().await;
     let pe = stage.member("echo", &own).register().await.unwrap();
-    let user = stage.user_with(|config| config.session.idle_session = std::time::Duration::from_millis(50)).await;
+    let user = stage.user_with(|config| config.session.idle_session = Duration::from_millis(50)).await;
     for _ in 0..2 {
         user.send("echo", "hello").await.unwrap();
         let session = pe.accept().await.expect("a session for each message");
