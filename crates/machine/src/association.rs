@@ -58,7 +58,7 @@ pub struct Peer {
     pub mapping: Mapping,
     /// The transport itself notices a peer process that no longer answers. The kernel's SCTP does not, as the peer's kernel answers for it.
     pub own_heartbeat: bool,
-    /// Largest message it carries, in bytes.
+    /// Largest message an application may send in one piece, in bytes: what the transport carries, less the 64 bytes that are kept for an envelope.
     pub max_message: usize,
     /// Who it is.
     pub identity: PeerIdentity,

@@ -81,7 +81,7 @@ impl<Own> Handle<Own> {
             window_size,
             unfinished: Arc::default(),
             next_send: AtomicU64::new(1),
-            max_message: max_message.max(net::MAX_MESSAGE - 64),
+            max_message: max_message.max(net::MAX_MESSAGE),
         })
     }
 

@@ -429,7 +429,11 @@ impl World {
             Request::Connect { .. } => {}
             Request::Send { token, ppid, data, .. } => {
                 assert!(link.up, "sent before it is up");
-                let most = if ppid == PPID_ASAP { 65_535 } else { link.max_message };
+                let most = match ppid {
+                    PPID_ASAP => 65_535,
+                    ENVELOPE_PPID => link.max_message + 64,
+                    _ => link.max_message,
+                };
                 assert!(data.len() <= most && !data.is_empty(), "{} bytes", data.len());
                 link.in_flight.push_back(token);
                 if ppid == ENVELOPE_PPID {

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use rserpool::{Outcome, Outgoing, PeSession, Result, ReturnReason};
+use rserpool::{Error, Outcome, Outgoing, PeSession, Result, ReturnReason};
 
 use crate::stage::{Stage, ask, echo, on_each_transport};
 
 on_each_transport![
     many_large_messages_flow_in_order_through_a_window_smaller_than_one,
     a_large_message_without_an_answer_goes_to_the_next_server_whole_and_marked,
+    a_plain_peer_gets_the_largest_message_the_mapping_carries,
     a_message_whose_lifetime_is_over_comes_back_and_is_not_sent_again,
 ];
 
@@ -66,6 +67,17 @@ async fn a_large_message_without_an_answer_goes_to_the_next_server_whole_and_mar
     let answer = session.recv_data().await.expect("it runs").expect("an answer");
     assert_eq!(answer.data().as_ref(), b"1000000 7 true");
     assert_eq!(sent.await.expect("it has an outcome"), Outcome::Acknowledged(second.handle.id));
+}
+
+async fn a_plain_peer_gets_the_largest_message_the_mapping_carries(stage: Stage) {
+    let _server = stage.server(|it| it, echo).await;
+    let user = stage.user_with(|config| config.session.extensions = false).await;
+    let session = user.session("echo").connect().await.expect("there is a server");
+    assert_eq!(session.largest_message(), 65_455);
+    let answer = ask(&session, filled(7, 65_455)).await;
+    assert!(answer.data()[..] == filled(7, 65_455)[..], "{} bytes", answer.len());
+    let refused = session.send(filled(7, 65_456)).await;
+    assert!(matches!(refused, Err(Error::TooLong { len: 65_456, max: 65_455 })), "{refused:?}");
 }
 
 async fn a_message_whose_lifetime_is_over_comes_back_and_is_not_sent_again(stage: Stage) {

@@ -257,9 +257,9 @@ impl Link {
         }
     }
 
-    /// User data in one message of the mapping.
+    /// User data in one message of the mapping, which has room for the envelope besides.
     fn carried(&self) -> usize {
-        self.max_message.saturating_sub(HEADROOM)
+        self.max_message
     }
 
     /// The longest message this end takes.
@@ -368,8 +368,6 @@ pub(super) fn sendable(outgoing: &Outgoing) -> bool {
 const CONTROL: u64 = 1 << 63;
 /// Receive window until HELLO names one, docs/session-wire.md §6.
 const WINDOW_BEFORE_HELLO: usize = 65_536;
-/// Kept free in a message for the envelope and what may be added to it, docs/session-wire.md §9.
-const HEADROOM: usize = 64;
 /// What an SCTP transport queues, with room for what else there is.
 const MOST_FRAGMENTS_OVER_SCTP: usize = 3 << 20;
 /// Message ids in one ACK.

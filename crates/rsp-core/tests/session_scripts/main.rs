@@ -495,7 +495,7 @@ fn peer(on: Option<String>) -> Peer {
         addresses: smallvec!["127.0.0.1:9".parse().expect("an address")],
         local: "127.0.0.1:8".parse().expect("an address"),
         mapping: if on == "tcp" { Mapping::Tcp } else { Mapping::Sctp },
-        max_message: 65_519,
+        max_message: 65_455,
         identity: Default::default(),
         local_addresses: Default::default(),
         own_heartbeat: on != "sctp",
