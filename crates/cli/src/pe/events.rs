@@ -82,6 +82,11 @@ impl Events {
         self.say(|| json!({"event": "started", "pid": pid}), || format!("started the command as process {pid}"));
     }
 
+    pub(super) fn not_started(self, error: &anyhow::Error) {
+        let error = error.root_cause().to_string();
+        self.say(|| json!({"event": "not_started", "error": error}), || error.clone());
+    }
+
     pub(super) fn served_already(self, at: SocketAddr) {
         let text = at.to_string();
         self.say(

@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use nix::sys::signal::Signal;
 use rserpool::{Mapping, PeId, Policy, PoolElement, PoolHandle, PoolUser, Protocol};
 use sd_notify::NotifyState;
@@ -205,9 +205,17 @@ impl Keeper<'_> {
     /// Starts the command, and again if it is to be; answers its exit code.
     async fn keep(&mut self) -> anyhow::Result<u8> {
         let mut pause = FIRST_PAUSE;
+        let mut server = match Server::start(self.words).await {
+            Ok(server) => server,
+            Err(error) => {
+                // People are told by what we end with.
+                if self.events.output != Output::Table {
+                    self.events.not_started(&error);
+                }
+                return Err(error);
+            }
+        };
         loop {
-            let mut server =
-                Server::start(self.words).with_context(|| format!("cannot run {}", self.words[0].to_string_lossy()))?;
             self.events.started(server.pid());
             let mut was_well = false;
             match self.watch(&mut server, &mut was_well).await? {
@@ -231,12 +239,26 @@ impl Keeper<'_> {
                 }
             }
             pause = if was_well { FIRST_PAUSE } else { pause };
-            self.events.restarting(pause);
+            server = match self.again(&mut pause).await {
+                Some(server) => server,
+                None => return Ok(0),
+            };
+        }
+    }
+
+    /// Starts a command that has run before, however often it takes: it may be missing just while it is replaced. `None`: we are to end.
+    async fn again(&mut self, pause: &mut Duration) -> Option<Server> {
+        loop {
+            self.events.restarting(*pause);
             tokio::select! {
-                () = sleep(pause) => {}
-                _ = self.signals.stop.asked() => return Ok(0),
+                () = sleep(*pause) => {}
+                _ = self.signals.stop.asked() => return None,
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            *pause = (*pause * 2).min(LONGEST_PAUSE);
+            match Server::start(self.words).await {
+                Ok(server) => return Some(server),
+                Err(error) => self.events.not_started(&error),
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rserpool::{Error, Items, PeHandle, PoolUser, Profile};
 use serde_json::Value;
-use sim::process::{Process, Registrar, Signal};
+use sim::process::{Process, Registrar, Signal, free_port};
 
 use crate::support::{json, registrar, rsp_at, run};
 
@@ -217,11 +217,6 @@ fn the_exit_code_is_that_of_the_command_and_signals_are_passed_on() {
         let end = run(command(&["--check", "false"], script));
         assert_eq!(end.code, Some(code), "{script}: {}", end.errors);
     }
-    let mut absent = rsp_at(&registrar, &["pe", "run", "--pool", "web", "--port", "9", "--", "/nonexistent"]);
-    absent.env("PATH", "/usr/bin:/bin");
-    let end = run(absent);
-    assert!(end.code == Some(127) && end.errors.contains("cannot run /nonexistent"), "{end:?}");
-
     let at = tempfile::tempdir().unwrap();
     let told = at.path().join("told");
     let script =
@@ -238,6 +233,45 @@ fn the_exit_code_is_that_of_the_command_and_signals_are_passed_on() {
     assert_eq!(process.line(), "ready");
     process.signal(Signal::SIGTERM);
     assert_eq!(process.wait().code(), Some(137), "{}", process.errors());
+}
+
+#[test]
+fn a_command_that_cannot_be_run_is_a_mistake_that_is_told_once() {
+    let (registrar, port) = (registrar(), free_port().port().to_string());
+    let start = |flags: &[&str], command: &str| {
+        let mut all = rsp_at(&registrar, &["pe", "run", "--pool", "web", "--port", &port, "--restart", "always"]);
+        all.args(flags).args(["--", command]).env("PATH", "/usr/bin:/bin");
+        run(all)
+    };
+    for (command, why) in [("nosuchcommand", "No such file or directory"), ("/", "Permission denied")] {
+        let end = start(&[], command);
+        let told: Vec<_> = end.errors.lines().filter(|line| line.contains(command)).collect();
+        assert_eq!((end.code, told.len(), end.errors.lines().count()), (Some(2), 1, 1), "{end:?}");
+        assert!(told[0].contains(&format!("cannot run {command}: {why}")), "{end:?}");
+        let end = start(&["-o", "json"], command);
+        let event = json(end.errors.lines().next().expect("it says why"));
+        assert_eq!((end.code, &event["event"]), (Some(2), &Value::from("not_started")), "{end:?}");
+        assert!(event["error"].as_str().is_some_and(|error| error.contains(why)), "{end:?}");
+        assert!(!end.errors.contains("\"started\""), "{end:?}");
+    }
+}
+
+#[test]
+fn a_command_that_is_missing_while_it_is_replaced_is_tried_again() {
+    let registrar = registrar();
+    let at = tempfile::tempdir().unwrap();
+    let command = at.path().join("server");
+    std::os::unix::fs::symlink("/bin/false", &command).unwrap();
+    let flags =
+        ["pe", "run", "--pool", "web", "--port", "9", "--check", "false", "--restart", "on-failure", "-o", "json"];
+    let mut all = rsp_at(&registrar, &flags);
+    all.arg("--").arg(&command);
+    let mut process = Process::spawn(all);
+    process.wait_for_error("restarting");
+    std::fs::remove_file(&command).unwrap();
+    process.wait_for_error("not_started");
+    std::os::unix::fs::symlink("/bin/true", &command).unwrap();
+    assert_eq!(process.wait().code(), Some(0), "{}", process.errors());
 }
 
 #[test]
