@@ -2,6 +2,7 @@
 //! Health checks: what is asked, and when a server counts as up or down.
 
 use std::convert::Infallible;
+use std::net::Ipv6Addr;
 use std::num::NonZeroU32;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -40,6 +41,19 @@ impl Check {
                 Err(error) => Err(format!("{url}: {error}")),
             },
         }
+    }
+}
+
+/// Looks the name up when it is asked, not now.
+pub(super) fn host_and_port(text: &str) -> Result<String, String> {
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    let is_host = |host: &str| match host.contains([':', '[', ']']) {
+        true => host.trim_start_matches('[').trim_end_matches(']').parse::<Ipv6Addr>().is_ok(),
+        false => !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/'),
+    };
+    match text.rsplit_once(':') {
+        Some((host, port)) if is_host(host) && is_port(port) => Ok(text.to_owned()),
+        _ => Err("give HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080".to_owned()),
     }
 }
 
@@ -229,6 +243,19 @@ mod tests {
         assert_eq!(Check::Tcp(address.clone()).ask().await, Ok(()));
         drop(listener);
         assert!(Check::Tcp(address.clone()).ask().await.expect_err("nobody listens").starts_with(&address));
+    }
+
+    #[test]
+    fn a_place_to_connect_to_has_a_port() {
+        for right in ["localhost:80", "127.0.0.1:1", "[::1]:80", "::1:80", "db.example.org:65535"] {
+            assert_eq!(host_and_port(right), Ok(right.to_owned()));
+        }
+        for wrong in ["", "localhost", "28083", "localhost:", ":80", "localhost:0", "localhost:65536", "[::1]", "::1"] {
+            assert!(host_and_port(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["http://r1:80", "r 1:80", "localhost:http"] {
+            assert!(host_and_port(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[tokio::test]

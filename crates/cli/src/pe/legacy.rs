@@ -40,7 +40,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "COMMAND", requires = "port")]
     check: Vec<String>,
     /// It is well while a TCP connection is accepted there [default: the port it serves; with /udp that it runs]
-    #[arg(long, value_name = "HOST:PORT", requires = "port")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = check::host_and_port, requires = "port")]
     check_tcp: Vec<String>,
     /// It is well while GET is answered with a status of 2xx or 3xx
     #[arg(long, value_name = "URL", requires = "port")]

@@ -298,6 +298,8 @@ fn mistakes_are_named() {
         (&["--check", "true", "--", "echo"], "--port"),
         (&["--port", "80/sctp", "--", "true"], "53/udp"),
         (&["--port", "80", "--check-http", "https://r1/", "--", "true"], "--check 'curl"),
+        (&["--port", "80", "--check-tcp", "localhost", "--", "true"], "[::1]:8080"),
+        (&["--port", "80", "--check-tcp", "28083", "--", "true"], "[::1]:8080"),
         (&["--port", "80", "--mapping", "tcp", "--", "true"], "--mapping"),
         (&["--port", "80", "--load-command", "echo 1", "--", "true"], "no load"),
     ] {
