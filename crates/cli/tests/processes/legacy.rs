@@ -190,6 +190,21 @@ async fn all_three(user: &PoolUser, failure: usize) {
     }
 }
 
+#[test]
+fn why_a_check_fails_is_told_in_its_own_words_and_again_when_they_change() {
+    let registrar = registrar();
+    let directory = tempfile::tempdir().unwrap();
+    let why = directory.path().join("why");
+    std::fs::write(&why, "replication lag 300 s\n").unwrap();
+    let check = format!("cat {} >&2; exit 2", why.display());
+    let mut server = Server::start(&registrar, &["--check", &check]);
+    assert_eq!(server.event("down")["why"], "exit code 2: replication lag 300 s");
+    let other = directory.path().join("other");
+    std::fs::write(&other, "no replication\n").unwrap();
+    std::fs::rename(&other, &why).unwrap();
+    assert_eq!(server.event("down")["why"], "exit code 2: no replication");
+}
+
 /// Whether somebody listens there.
 fn listens(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_ok()
