@@ -57,9 +57,12 @@ impl Processes {
     /// All that answer, the oldest number first.
     ///
     /// # Errors
-    /// If a process was named and does not answer, or the directory can't be read.
+    /// If a process was named and does not answer, or a directory was named and there is none, or it can't be read.
     pub(crate) async fn show(&self) -> anyhow::Result<Vec<Process>> {
         let directory = match &self.dir {
+            Some(directory) if matches!(directory.try_exists(), Ok(false)) => {
+                return Err(anyhow!("there is no such directory: {}", directory.display())).context(Exit::NotFound);
+            }
             Some(directory) => directory.clone(),
             None => Config::load()?.control_dir.map_or_else(default_directory, Ok)?,
         };

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 use sim::process::{Process, Registrar};
 
-use crate::support::{event, json, registrar, rsp_at, run};
+use crate::support::{event, json, registrar, rsp, rsp_at, run};
 
 /// `rsp` with this control directory.
 fn rsp_in(directory: &Path, registrar: &Registrar, args: &[&str]) -> Command {
@@ -59,6 +59,28 @@ fn both_ends_of_a_session_are_shown_and_what_a_killed_process_leaves_is_removed(
     terminal.kill();
     let end = run(rsp_in(&at, &registrar, &["session", "ls", "--pid", "1"]));
     assert_eq!(end.code, Some(4), "{}", end.errors);
+}
+
+#[test]
+fn a_directory_that_is_named_must_be_there_and_another_need_not() {
+    let own = tempfile::tempdir().unwrap();
+    let absent = own.path().join("absent");
+    for args in [&["pe", "ls"][..], &["session", "ls"], &["pe", "set", "--pool", "web", "--load", "0.5"]] {
+        let mut named = rsp(args);
+        named.arg("--dir").arg(&absent);
+        let end = run(named);
+        assert_eq!((end.code, end.lines.len()), (Some(4), 0), "{args:?}: {end:?}");
+        assert!(end.errors.contains("no such directory") && end.errors.contains("absent"), "{end:?}");
+    }
+    // Nobody has made it yet.
+    for noun in ["pe", "session"] {
+        let mut default = rsp(&[noun, "ls", "-o", "jsonl"]);
+        default.env_remove("RSERPOOL_CONTROL_DIR").env("XDG_RUNTIME_DIR", own.path());
+        assert_eq!(objects(default), Vec::<Value>::new());
+        let mut default = rsp(&[noun, "ls", "-o", "jsonl"]);
+        default.env("RSERPOOL_CONTROL_DIR", &absent);
+        assert_eq!(objects(default), Vec::<Value>::new());
+    }
 }
 
 #[test]
