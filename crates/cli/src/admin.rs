@@ -12,7 +12,7 @@ use crate::{duration, http};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Admin {
-    /// The registrar's admin interface, as a URL or HOST:PORT; of several, with commas between, the first that answers
+    /// The registrar's admin interface, as a URL or HOST:PORT; of several, with commas between, the first that answers. RSERPOOL_REGISTRARS does not count here
     #[arg(long, value_name = "URL", env = "RSERPOOL_ADMIN", default_value = "http://127.0.0.1:8650")]
     admin: String,
     /// Give up after this time
@@ -23,25 +23,33 @@ pub(crate) struct Admin {
     pub(crate) output: Output,
 }
 
+/// What a registrar answers.
+pub(crate) struct Answer<'a> {
+    /// Whom it comes from: people may think of another, such as one of RSERPOOL_REGISTRARS.
+    pub(crate) place: &'a str,
+    pub(crate) whole: Value,
+    pub(crate) list: Vec<Value>,
+}
+
 impl Admin {
     /// What the registrar answers, and the list it holds under `list`.
-    pub(crate) async fn get(&self, path: &str, list: &str) -> anyhow::Result<(Value, Vec<Value>)> {
-        let body = self.body(path).await?;
-        let answer: Value =
-            serde_json::from_slice(&body).with_context(|| format!("{} does not answer in JSON", self.admin))?;
-        let entries = answer[list].as_array().with_context(|| format!("{} answers no list of {list}", self.admin))?;
-        let entries = entries.clone();
-        Ok((answer, entries))
+    pub(crate) async fn get(&self, path: &str, list: &str) -> anyhow::Result<Answer<'_>> {
+        let (place, body) = self.body(path).await?;
+        let whole: Value = serde_json::from_slice(&body).with_context(|| format!("{place} does not answer in JSON"))?;
+        let entries = whole[list].as_array().with_context(|| format!("{place} answers no list of {list}"))?;
+        let list = entries.clone();
+        Ok(Answer { place, whole, list })
     }
 
-    async fn body(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+    async fn body(&self, path: &str) -> anyhow::Result<(&str, Vec<u8>)> {
         let mut places = self.admin.split(',').map(str::trim).peekable();
         loop {
-            let result = http::get(places.next().unwrap_or_default(), path, self.timeout).await;
+            let place = places.next().unwrap_or_default();
+            let result = http::get(place, path, self.timeout).await;
             match &result {
                 Err(error)
                     if places.peek().is_some() && matches!(Exit::of(error), Exit::NoRegistrar | Exit::Timeout) => {}
-                _ => return result,
+                _ => return result.map(|body| (place, body)),
             }
         }
     }

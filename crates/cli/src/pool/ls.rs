@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::admin::{Admin, text};
+use crate::admin::{Admin, Answer, text};
 use crate::output::{Output, print, print_json, table};
 
 /// List the pools of a registrar
@@ -14,12 +14,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
-    let (answer, pools) = args.registrar.get("/v1/pools", "pools").await?;
+    let Answer { place, whole, list: pools } = args.registrar.get("/v1/pools", "pools").await?;
     match args.registrar.output {
         Output::Table => {
+            print(&format!("Pools of the registrar at {place}"))?;
             print(&table(["POOL", "POLICY", "TRANSPORT", "ELEMENTS", "SUBSCRIBERS"], pools.iter().map(row)))
         }
-        Output::Json => print_json(&answer),
+        Output::Json => print_json(&whole),
         Output::Jsonl => pools.iter().try_for_each(print_json),
     }
 }

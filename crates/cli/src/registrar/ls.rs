@@ -3,12 +3,12 @@
 
 use serde_json::{Value, json};
 
-use crate::admin::{Admin, text};
+use crate::admin::{Admin, Answer, text};
 use crate::output::{Output, print, print_json, table};
 
 /// List a registrar and its peers
 ///
-/// The first line is the registrar that is asked; the others are its peers as it sees them. AGREES says whether the checksum a peer
+/// The first registrar is the one that is asked; the others are its peers as it sees them. AGREES says whether the checksum a peer
 /// announced last was the one of what this registrar then believed of it (RFC 5353 §3.6.1); "no" means that it downloads them again.
 /// Named peers that are not reached come last, in state unreached.
 #[derive(clap::Args)]
@@ -18,18 +18,19 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
-    let (answer, peers) = args.registrar.get("/v1/registrars", "peers").await?;
-    let own = &answer["registrar"];
+    let Answer { place, whole, list: peers } = args.registrar.get("/v1/registrars", "peers").await?;
+    let own = &whole["registrar"];
     match args.registrar.output {
         Output::Table => {
-            let unreached = answer["unreached"].as_array().into_iter().flatten().map(unreached_row);
+            let unreached = whole["unreached"].as_array().into_iter().flatten().map(unreached_row);
             let rows = std::iter::once(own_row(own)).chain(peers.iter().map(peer_row)).chain(unreached);
+            print(&format!("Registrars, as the one at {place} sees them"))?;
             print(&table(["REGISTRAR", "ENRP", "STATE", "ELEMENTS", "CHECKSUM", "AGREES"], rows))
         }
-        Output::Json => print_json(&answer),
+        Output::Json => print_json(&whole),
         Output::Jsonl => {
             print_json(&marked(own, true))?;
-            let unreached = answer["unreached"].as_array().into_iter().flatten();
+            let unreached = whole["unreached"].as_array().into_iter().flatten();
             peers.iter().chain(unreached).try_for_each(|peer| print_json(&marked(peer, false)))
         }
     }

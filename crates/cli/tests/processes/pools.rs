@@ -62,8 +62,12 @@ fn ls_lists_the_pools_of_a_registrar() {
         pools,
         [(&json!("echo"), &json!("RoundRobin"), &json!(1)), (&json!("sink"), &json!("LeastUsed"), &json!(2)),]
     );
-    let table = run(rsp_at(&registrar, &["pool", "ls"]));
-    let words: Vec<Vec<&str>> = table.lines.iter().map(|line| line.split_whitespace().collect()).collect();
+    // Whom RSERPOOL_REGISTRARS names has nothing to do with it.
+    let mut ls = rsp_at(&registrar, &["pool", "ls"]);
+    ls.env("RSERPOOL_REGISTRARS", "192.0.2.1:3863");
+    let table = run(ls);
+    assert_eq!(table.lines[0], format!("Pools of the registrar at http://{}", registrar.admin));
+    let words: Vec<Vec<&str>> = table.lines[1..].iter().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(words[0], ["POOL", "POLICY", "TRANSPORT", "ELEMENTS", "SUBSCRIBERS"]);
     assert_eq!(words[2][..4], ["sink", "LeastUsed", "sctp", "2"]);
 }

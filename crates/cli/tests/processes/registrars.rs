@@ -57,7 +57,8 @@ fn ls_lists_a_registrar_and_its_peers() {
         registrars(&second)["peers"][0]["agrees"] == json!(true)
     });
     let table = run(rsp_at(&second, &["registrar", "ls"]));
-    let words: Vec<Vec<&str>> = table.lines.iter().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(table.lines[0], format!("Registrars, as the one at http://{} sees them", second.admin));
+    let words: Vec<Vec<&str>> = table.lines[1..].iter().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(words[0], ["REGISTRAR", "ENRP", "STATE", "ELEMENTS", "CHECKSUM", "AGREES"]);
     let own_enrp = own["enrp"][0].as_str().unwrap();
     assert_eq!(words[1], ["0x00000007", own_enrp, "serving", "1", own["checksum"].as_str().unwrap(), "-"]);
