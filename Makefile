@@ -2,6 +2,7 @@
 # Everything is a cargo command; this file remembers which.
 
 CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 .DEFAULT_GOAL := help
 
 .PHONY: help build demo capi install-capi test interop check bench fuzz soak
@@ -17,10 +18,10 @@ capi: ## the C library, optimised, in target/release
 
 PREFIX ?= /usr/local
 install-capi: capi ## the C library with headers, rserpool.pc and manual pages, below PREFIX=/usr/local (and DESTDIR)
-	scripts/install-capi target/release $(PREFIX)
+	scripts/install-capi $(TARGET)/release $(PREFIX)
 
 demo: build ## a session that outlives its servers, shown on this machine
-	target/release/rsp demo
+	$(TARGET)/release/rsp demo
 
 test: ## everything CI runs: checks, tests, real processes, tshark as the judge
 	scripts/test-deps
