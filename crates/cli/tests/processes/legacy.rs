@@ -301,7 +301,7 @@ fn that_a_port_is_served_already_is_told() {
     };
     let end = command(&["--port", &port]);
     assert!(end.code == Some(4) && end.errors.contains("served_already"), "{end:?}");
-    let end = command(&["--port", "9"]);
+    let end = command(&["--port", &free_port().port().to_string()]);
     assert!(end.code == Some(4) && !end.errors.contains("served_already"), "{end:?}");
 }
 
