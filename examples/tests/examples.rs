@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
-use sim::process::{PATIENT_FILE, Process, Registrar, program};
+use sim::process::{PATIENT_FILE, Process, Registrar, Signal, program};
 
 fn example(registrar: &Registrar, name: &str) -> Command {
     let mut command = program("rserpool-examples", name);
@@ -33,6 +33,31 @@ fn an_echo_client_outlives_its_server() {
     let end = client.finish();
     assert_eq!((end.code, end.lines), (Some(0), vec!["three".to_owned(), "four".to_owned()]), "{}", end.errors);
     third.kill();
+}
+
+#[test]
+fn an_echo_server_that_is_asked_to_end_hands_its_session_over_and_leaves_the_pool() {
+    let registrar = Registrar::start("fast", &[]);
+    let start = || {
+        let server = Process::spawn(example(&registrar, "echo_pe"));
+        server.line();
+        server
+    };
+    for number in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut leaving = start();
+        let mut client = Process::spawn(example(&registrar, "echo_pu"));
+        client.write("one\n");
+        assert_eq!(client.line(), "one");
+        let mut staying = start();
+        leaving.signal(number);
+        // It has drained: one that a signal ends has no exit code.
+        assert_eq!(leaving.wait().code(), Some(0), "{}", leaving.errors());
+        client.write("two\n");
+        assert_eq!(client.line(), "two");
+        let end = client.finish();
+        assert_eq!(end.code, Some(0), "{}", end.errors);
+        staying.kill();
+    }
 }
 
 #[test]

@@ -6,10 +6,18 @@
 //!
 //! ```no_run
 //! use rserpool::{Policy, PoolElement};                       // echo server, complete
+//! use tokio::signal::unix::{SignalKind, signal};
 //!
 //! # async fn server() -> rserpool::Result<()> {
+//! let mut terminate = signal(SignalKind::terminate())?;
+//! let stop = async move {
+//!     tokio::select! {
+//!         _ = terminate.recv() => {}
+//!         _ = tokio::signal::ctrl_c() => {}
+//!     }
+//! };
 //! let pe = PoolElement::builder("echo").policy(Policy::RoundRobin).listen("0.0.0.0:7000").register().await?;
-//! pe.serve(|session| async move {
+//! pe.serve_until(stop, |session| async move {                // then its sessions move to others, and it leaves the pool
 //!     while let Some(message) = session.recv_data().await? {
 //!         session.send(message).await?;
 //!     }
