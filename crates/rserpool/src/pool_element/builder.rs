@@ -151,9 +151,10 @@ impl PoolElementBuilder {
         self
     }
 
-    /// Seals the cookies that go to pool users, who can neither read a meaning into them that is not theirs nor make or change one: a cookie that does not
-    /// verify, was made for another session or is older than `cookie_lifetime` is never shown, but [`Notice::CookieRefused`](crate::Notice::CookieRefused).
-    /// All servers of a pool share the key. Given more than once, the first seals and all verify, so that keys can change.
+    /// Seals the cookies that go to pool users, so that these cannot forge or change one, or use one of another session: instead of a cookie that does
+    /// not verify, was made for another session or is older than `cookie_lifetime` there is [`Notice::CookieRefused`](crate::Notice::CookieRefused).
+    /// Sealed is not encrypted: pool users can read them. All servers of a pool share the key. Given more than once, the first seals and all verify, so
+    /// that keys can change.
     pub fn cookie_key(mut self, key: CookieKey) -> Self {
         self.cookie_keys.push(key);
         self
