@@ -108,7 +108,8 @@ impl PoolElementBuilder {
         self
     }
 
-    /// Registers these addresses instead of those listened on.
+    /// Registers these addresses instead of those listened on, as behind NAT. Not together with [`separate_control`](Self::separate_control) there:
+    /// these are for user data then, while control is registered at the addresses it listens on.
     pub fn advertise(mut self, addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
         self.advertise = addresses.into_iter().collect();
         self
@@ -162,7 +163,8 @@ impl PoolElementBuilder {
 
     /// Control has a port of its own, any free one beside that for user data, so that neither waits for the other (Transport Use 0). Pool users
     /// reach it with [`SessionBuilder::separate_control`](crate::SessionBuilder::separate_control); to others it is a server without mapping.
-    /// With one mapping only, SCTP or TCP.
+    /// With one mapping only, SCTP or TCP. Control is registered at the addresses its own listener has, whatever is
+    /// [advertised](Self::advertise): behind NAT the two do not go together.
     pub fn separate_control(mut self) -> Self {
         self.separate = true;
         self
