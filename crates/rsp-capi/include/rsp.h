@@ -311,13 +311,13 @@ RSP_INLINE_ ssize_t rsp_close(int fd) { return rsp_ha_close(fd); }
 /*
  * Joins the pool; load NULL = round robin; unbound = any port. Again: new weight, priority or load. Non-blocking: as rsp_connect.
  * Errors: EEXIST (PE identifier in use), EDOM (the pool has another policy), ENOSPC, EPROTOTYPE (the pool has another transport), EACCES,
- * ENETUNREACH, EADDRINUSE, EISCONN, EALREADY, ENAMETOOLONG; rsp_lastcause is the registrar's cause.
+ * ENETUNREACH, EADDRINUSE, EISCONN, EALREADY, ECANCELED (rsp_deregister came first), ENAMETOOLONG; rsp_lastcause is the registrar's cause.
  */
 RSP_INLINE_ ssize_t rsp_register(int fd, const void *handle, size_t len, const struct rsp_loadinfo *load) {
     return rsp_ha_register(fd, handle, len, load);
 }
 
-/* Leaves the pool at once; sessions go on. Errors: ENOTCONN. */
+/* Leaves the pool at once, or stops joining it; sessions go on. Errors: ENOTCONN. */
 RSP_INLINE_ ssize_t rsp_deregister(int fd) { return rsp_ha_deregister(fd); }
 
 /* Tells the pool users, leaves the pool, and waits until they have gone, at most ms. Errors: ENOTCONN. */

@@ -32,7 +32,7 @@ pub unsafe extern "C-unwind" fn rsp_ha_register(
         let pool = unsafe { handle::pool(pool, len) }?;
         // SAFETY: as above.
         let policy = unsafe { load.as_ref() }.map_or(Ok(Policy::RoundRobin), policy)?;
-        socket.register(&library, fd, &pool, policy, Patience::of(fd, false))?;
+        socket.register(&library, fd, &pool, policy, Patience::of(fd, false), socket.left())?;
         Ok(0)
     })
 }

@@ -45,14 +45,15 @@ pub unsafe extern "C" fn rsp_register(
             socket.set(option::LIFE, &interval.saturating_mul(INTERVALS_OF_LIFE).to_ne_bytes())?;
         }
         let patience = Patience::of(sd, flags & constant::REGF_DONTWAIT != 0);
-        match socket.register(&library, sd, &pool, policy, patience) {
+        let left = socket.left();
+        match socket.register(&library, sd, &pool, policy, patience, left) {
             Err(failure) if failure.errno == libc::EINPROGRESS && flags & constant::REGF_DONTWAIT != 0 => {}
             Err(failure) if failure.errno == libc::ENETUNREACH && flags & constant::REGF_DAEMONMODE != 0 => {}
             other => return other.map(|()| 0),
         }
         if flags & constant::REGF_DAEMONMODE != 0 {
-            socket.become_daemon()?;
-            library.runtime.spawn(keep_trying(Arc::downgrade(&library), socket, sd, pool, policy));
+            let daemon = keep_trying(Arc::downgrade(&library), Arc::clone(&socket), sd, pool, policy, left);
+            socket.become_daemon(library.runtime.spawn_abortable(daemon))?;
         }
         Ok(0)
     })
@@ -65,15 +66,16 @@ async fn keep_trying(
     sd: c_int,
     pool: PoolHandle,
     policy: Policy,
+    left: u64,
 ) {
     loop {
         tokio::time::sleep(RETRY).await;
         let Some(library) = library.upgrade() else { return };
-        if !socket.wants_registration() {
+        if !socket.wants_registration(left) {
             return;
         }
         // How it goes is kept in the socket, for whoever asks again.
-        let _ = socket.register(&library, sd, &pool, policy, Patience::None);
+        let _ = socket.register(&library, sd, &pool, policy, Patience::None, left);
     }
 }
 

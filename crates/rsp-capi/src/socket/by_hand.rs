@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rserpool::{Failover, PeHandle, PoolHandle, Report};
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 use super::conversation::End;
 use super::{Attempt, Conversation, Inbound, Next, Notice, NoticeKind, Patience, Received, Socket, State, Style, Way};
@@ -40,8 +41,8 @@ pub(crate) struct ByHand {
     /// The session is at its end: the application may begin another, with its cookie.
     over: bool,
     go_on: Arc<Notify>,
-    /// Registers as soon as it can, until it leaves.
-    pub(super) is_daemon: bool,
+    /// What registers it as soon as it can, until it leaves.
+    pub(super) daemon: Option<AbortHandle>,
 }
 
 impl ByHand {
@@ -60,7 +61,7 @@ impl ByHand {
             held: None,
             over: false,
             go_on: Arc::default(),
-            is_daemon: false,
+            daemon: None,
         }
     }
 
@@ -206,23 +207,26 @@ impl Socket {
         self.lock().options.may_be_stale = may_be_stale;
     }
 
-    /// It registers as soon as it can from now on.
+    /// It registers as soon as it can from now on; what did so before ends.
     ///
     /// # Errors
     /// EBADF if it is one of `<rsp.h>`.
-    pub(crate) fn become_daemon(&self) -> Result<()> {
-        self.with_by_hand(|it| it.is_daemon = true)
+    pub(crate) fn become_daemon(&self, daemon: AbortHandle) -> Result<()> {
+        if let Some(before) = self.with_by_hand(|it| it.daemon.replace(daemon))? {
+            before.abort();
+        }
+        Ok(())
     }
 
-    /// Whether it is still to be registered; an attempt may be under way.
-    pub(crate) fn wants_registration(&self) -> bool {
+    /// Whether it is still to be registered, as when [`Socket::left`] said this; an attempt may be under way.
+    pub(crate) fn wants_registration(&self, left: u64) -> bool {
         let state = self.lock();
-        !state.closed && state.element.is_none() && state.by_hand.as_ref().is_some_and(|it| it.is_daemon)
+        !state.closed && state.element.is_none() && state.left == left
     }
 
     /// Leaves the pool without waiting for it.
     pub(crate) fn leave_soon(&self, library: &Library) -> Result<()> {
-        let element = self.leave()?;
+        let Some(element) = self.leave()? else { return Ok(()) };
         // It has no errors.
         library.runtime.spawn(async move { drop(element.deregister().await) });
         Ok(())

@@ -21,6 +21,9 @@ impl Socket {
             if let Some(watch) = state.watch.take() {
                 watch.abort();
             }
+            if let Some(attempt) = state.registering.take() {
+                attempt.abort();
+            }
             let conversations: Vec<_> = state.conversations.drain().map(|(_, conversation)| conversation).collect();
             let mailbox = state.mailbox.take();
             (conversations, state.element.take(), state.accepted.take(), mailbox, state.options.clone())

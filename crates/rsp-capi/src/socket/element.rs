@@ -43,7 +43,10 @@ impl Socket {
         Ok(())
     }
 
-    /// Joins the pool; once it has, changes load, weight or priority.
+    /// Joins the pool; once it has, changes load, weight or priority. `left` is what [`Socket::left`] said when the application called.
+    ///
+    /// # Errors
+    /// ECANCELED if the application has left since.
     pub(crate) fn register(
         self: &Arc<Self>,
         library: &Library,
@@ -51,6 +54,7 @@ impl Socket {
         pool: &PoolHandle,
         policy: Policy,
         patience: Patience,
+        left: u64,
     ) -> Result<()> {
         let known = self.lock().element.clone();
         if let Some(element) = known {
@@ -62,6 +66,9 @@ impl Socket {
         let (options, bound) = self.change(Some(fd), |state| {
             if !matches!(state.connect, Attempt::None) {
                 return Err(Failure::new(libc::EISCONN, "the socket is that of a pool user"));
+            }
+            if state.left != left {
+                return Err(called_off());
             }
             match &state.register {
                 Attempt::Running => return Err(Failure::new(libc::EALREADY, "it is registering")),
@@ -77,17 +84,34 @@ impl Socket {
         })?;
         let registering = self.element_builder(library, pool, policy, &options, &bound);
         let socket = Arc::clone(self);
-        library.runtime.spawn(async move {
-            match registering.register().await {
-                Ok(element) => socket.registered(Arc::new(element)),
-                Err(error) => socket.change(None, |state| state.register = Attempt::Failed(error.into())),
-            }
+        let attempt = library.runtime.spawn_abortable(async move {
+            let result = registering.register().await;
+            socket.registered(result.map(Arc::new), left);
         });
+        let is_over = self.change(None, |state| match state.left == left {
+            true => {
+                state.registering = Some(attempt.clone());
+                false
+            }
+            false => true,
+        });
+        if is_over {
+            attempt.abort();
+        }
         let in_progress = |failure: Failure| match failure.errno {
             libc::EAGAIN => Failure::new(libc::EINPROGRESS, "it is registering"),
             _ => failure,
         };
-        self.wait(library, fd, patience, |state| state.register.result()).map_err(in_progress)
+        let result = |state: &mut super::State| match state.left == left {
+            true => state.register.result(),
+            false => Some(Err(called_off())),
+        };
+        self.wait(library, fd, patience, result).map_err(in_progress)
+    }
+
+    /// Tells attempts to register that began before the application left from those that began after.
+    pub(crate) fn left(&self) -> u64 {
+        self.lock().left
     }
 
     fn element_builder(
@@ -128,15 +152,26 @@ impl Socket {
         }
     }
 
-    fn registered(self: Arc<Self>, element: Arc<PoolElement>) {
-        let is_open = self.change(None, |state| {
-            if !state.closed {
-                state.register = Attempt::Done;
-                state.element = Some(Arc::clone(&element));
+    /// An attempt has ended. Nobody wants an element of one that was called off: dropped, it leaves its pool.
+    fn registered(self: Arc<Self>, result: rserpool::Result<Arc<PoolElement>>, left: u64) {
+        let element = self.change(None, |state| {
+            if state.closed || state.left != left {
+                return None;
             }
-            !state.closed
+            state.registering = None;
+            match &result {
+                Ok(element) => {
+                    state.register = Attempt::Done;
+                    state.element = Some(Arc::clone(element));
+                    state.element.clone()
+                }
+                Err(error) => {
+                    state.register = Attempt::Failed(error.clone().into());
+                    None
+                }
+            }
         });
-        if is_open {
+        if let Some(element) = element {
             tokio::spawn(Arc::clone(&self).follow_home(Arc::clone(&element)));
             tokio::spawn(self.accept_all(element));
         }
@@ -179,26 +214,33 @@ impl Socket {
 
     /// Leaves the pool; sessions go on.
     pub(crate) fn deregister(&self, library: &Library) -> Result<()> {
-        let element = self.leave()?;
+        let Some(element) = self.leave()? else { return Ok(()) };
         Ok(library.runtime.call(async move { element.deregister().await })??)
     }
 
     /// Leaves the pool when its users have been told and have gone, after `time` at the latest.
     pub(crate) fn drain(&self, library: &Library, time: Duration) -> Result<()> {
-        let element = self.leave()?;
+        let Some(element) = self.leave()? else { return Ok(()) };
         Ok(library.runtime.call(async move { element.drain(time).await })??)
     }
 
-    pub(super) fn leave(&self) -> Result<Arc<PoolElement>> {
+    /// What it leaves with; nothing if it was still trying to join, which it stops.
+    ///
+    /// # Errors
+    /// ENOTCONN if it does not even try.
+    pub(super) fn leave(&self) -> Result<Option<Arc<PoolElement>>> {
         self.change(None, |state| {
-            if let Some(by_hand) = &mut state.by_hand {
-                by_hand.is_daemon = false;
+            let daemon = state.by_hand.as_mut().and_then(|by_hand| by_hand.daemon.take());
+            let is_trying = state.register.is_running() || daemon.is_some();
+            if state.element.is_none() && !is_trying {
+                return Err(Failure::new(libc::ENOTCONN, "it is not registered"));
             }
-            let element = state.element.take();
-            if element.is_some() {
-                state.register = Attempt::None;
+            state.left += 1;
+            state.register = Attempt::None;
+            for attempt in state.registering.take().into_iter().chain(daemon) {
+                attempt.abort();
             }
-            element.ok_or_else(|| Failure::new(libc::ENOTCONN, "it is not registered"))
+            Ok(state.element.take())
         })
     }
 
@@ -212,4 +254,8 @@ impl Socket {
     pub(super) fn mapping(&self, options: &Options) -> Option<Mapping> {
         options.mapping.or(self.protocol)
     }
+}
+
+fn called_off() -> Failure {
+    Failure::new(libc::ECANCELED, "the application has left the pool meanwhile")
 }

@@ -96,6 +96,9 @@ pub(crate) struct State {
     bound: Vec<std::net::SocketAddr>,
     connect: Attempt,
     register: Attempt,
+    /// How often the application has left its pool: an attempt to register that began before is over.
+    left: u64,
+    registering: Option<tokio::task::AbortHandle>,
     element: Option<Arc<PoolElement>>,
     /// By number; 0 is the one rsp_connect made.
     conversations: HashMap<u32, Arc<Conversation>>,

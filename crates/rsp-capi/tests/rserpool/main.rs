@@ -6,8 +6,9 @@ mod compile;
 mod header;
 
 use std::path::Path;
+use std::process::Command;
 
-use sim::process::Registrar;
+use sim::process::{Process, Registrar, free_port};
 
 use self::compile::{Language, compile, start};
 
@@ -43,4 +44,21 @@ fn every_call_does_what_its_manual_page_says_over_sctp() {
 fn the_calls_leave_nothing_behind_that_valgrind_finds() {
     let leaks = ["--leak-check=full", "--errors-for-leak-kinds=definite,indirect", "--error-exitcode=99"];
     passes_over("tcp", &[&["/usr/bin/valgrind", "--fair-sched=try"], &leaks[..]].concat());
+}
+
+#[test]
+fn who_leaves_before_it_has_joined_does_not_join_later() {
+    let asap = free_port().to_string();
+    let mut command = Command::new(compile("leaving.c", Language::C11, "leaving"));
+    command
+        .env_clear()
+        .env("RSERPOOL_REGISTRARS", &asap)
+        .env("RSERPOOL_PROFILE", "fast")
+        .env("RSERPOOL_TRANSPORT", "tcp");
+    let mut program = Process::spawn(command);
+    program.line_where(|line| line == "no registrar");
+    let _registrar = Registrar::start_at(&asap, "standard", &[]);
+    program.write("\n");
+    let finished = program.finish();
+    assert_eq!(finished.code, Some(0), "{:?}\n{}", finished.lines, finished.errors);
 }
