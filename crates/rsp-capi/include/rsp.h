@@ -76,7 +76,7 @@ enum {
     RSP_CMSG_PEHANDLE = 2, /* struct sockaddr_pehandle; put one into a send to be told who got the message */
 
     /* Events for rsp_notify. */
-    RSP_N_FAILOVER = 1,       /* the session goes on at n_pe; n_code RSP_CAUSE_*, n_count failovers so far, n_flags RSP_COOKIE_SENT */
+    RSP_N_FAILOVER = 1,       /* session n_session goes on at n_pe; n_code RSP_CAUSE_*, n_count failovers so far, n_flags RSP_COOKIE_SENT */
     RSP_N_COOKIE = 2,         /* the pool user comes from another server, which left it this: n_length bytes, before any data; n_code 1: it does
                                  not verify (RSP_OPT_COOKIE_KEY) and is not shown */
     RSP_N_OUTCOME = 4,        /* n_code RSP_ACKNOWLEDGED, ..; for RSP_RETURNED n_count is RSP_RETURN_* and the message follows */
@@ -193,7 +193,10 @@ struct rsp_notification {
     uint32_t n_context;
     uint32_t n_code;
     uint32_t n_count;
-    struct sockaddr_pehandle n_pe; /* the server; at a server, only the pool user's address */
+    /* The server it is about: for RSP_SESSION_LEAVING and DOWN the one that is left, for an outcome the one that has the message, or had it last; one
+     * that is not known any more has pool and identifier alone, nobody has identifier 0. RSP_SESSION_NO_SERVER: none. At a server, only the pool
+     * user's address. */
+    struct sockaddr_pehandle n_pe;
 };
 
 struct rsp_peinfo {

@@ -2,7 +2,7 @@
 //! A session of a socket, whichever end of it we are, and the task that fetches what it receives.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +17,8 @@ pub(crate) struct Conversation {
     /// How the application names it.
     pub(crate) number: u32,
     pub(crate) end: End,
+    /// The server what was received last is about; the one that serves may be another by now.
+    server: Mutex<Option<PeHandle>>,
 }
 
 #[derive(Debug)]
@@ -70,6 +72,15 @@ impl Conversation {
         }
     }
 
+    /// The server that serves or, during a failover and at the end, has served.
+    pub(super) fn server(&self) -> Option<PeHandle> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn moved_to(&self, pe: PeHandle) {
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(pe);
+    }
+
     pub(crate) fn peer_address(&self) -> Option<SocketAddr> {
         match &self.end {
             End::User(session) => session.pe().and_then(|pe| pe.addrs.first().copied()),
@@ -108,9 +119,10 @@ pub(crate) async fn follow(socket: Arc<Socket>, conversation: Arc<Conversation>)
             End::User(session) => match session.recv_untaken().await {
                 Ok(Some(Item::Data(message))) => socket.push(Inbound::Data(number, message)),
                 Ok(Some(Item::Failover(failover))) => {
+                    conversation.moved_to(failover.to.clone());
                     socket.moved(number, session.failovers(), failover).await;
                 }
-                Ok(Some(Item::Notice(notice))) => socket.tell_of(number, session.pe(), notice),
+                Ok(Some(Item::Notice(notice))) => socket.tell_of(number, conversation.server(), notice),
                 Ok(Some(_)) => {}
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(Failure::from(error)),
@@ -146,7 +158,11 @@ impl Socket {
 
     /// Takes a session in.
     pub(super) fn begin(self: &Arc<Self>, number: u32, end: End) -> Arc<Conversation> {
-        let conversation = Arc::new(Conversation { number, end });
+        let server = match &end {
+            End::User(session) => session.pe(),
+            End::Element(_) => None,
+        };
+        let conversation = Arc::new(Conversation { number, end, server: Mutex::new(server) });
         let is_open = self.change(None, |state| {
             if !state.closed {
                 state.conversations.insert(number, Arc::clone(&conversation));
@@ -186,7 +202,8 @@ impl Socket {
         }
         let number = conversation.number;
         let code = if ended.is_ok() { Notice::SESSION_DOWN } else { Notice::SESSION_LOST };
-        self.tell(Notice { code, address: conversation.peer_address(), ..Notice::new(NoticeKind::Session, number) });
+        let (pe, address) = (conversation.server(), conversation.peer_address());
+        self.tell(Notice { code, pe, address, ..Notice::new(NoticeKind::Session, number) });
         if code == Notice::SESSION_DOWN && self.lock().by_hand.is_some() {
             self.tell(Notice { code: Notice::SESSION_REMOVED, ..Notice::new(NoticeKind::Session, number) });
         }

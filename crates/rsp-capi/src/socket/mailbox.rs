@@ -5,9 +5,10 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::task::Poll;
 
-use rserpool::{Destination, Item, Outgoing, PeHandle, PoolUser, Source};
+use rserpool::{Destination, Failover, Item, Outgoing, PeHandle, PeId, PoolHandle, PoolUser, Sent, Source};
 use tokio::task::AbortHandle;
 
+use super::outcome::Addressee;
 use super::{Context, Inbound, Notice, Patience, Socket, Style};
 use crate::errno::{Failure, Result};
 use crate::library::Library;
@@ -18,9 +19,18 @@ pub(super) struct Mailbox {
     pub(super) user: PoolUser,
     pub(super) reader: AbortHandle,
     /// Who has written, by the number the application knows them by.
-    correspondents: Vec<(u32, Source)>,
+    correspondents: Vec<Correspondent>,
     /// Sends that go on in the background.
     pub(super) under_way: usize,
+}
+
+/// Somebody who has written, or was written to.
+#[derive(Debug)]
+struct Correspondent {
+    number: u32,
+    source: Source,
+    /// How often the session with this number has moved.
+    failovers: u32,
 }
 
 impl Socket {
@@ -46,13 +56,15 @@ impl Socket {
             self.send_in_background(library, fd, user, to, outgoing, context)?;
             return Ok(None);
         };
+        let named = Addressee::named(&to);
         let mut sending = std::pin::pin!(user.send(to, outgoing));
         let sent = library.runtime.wait(deadline, |cx| match self.wake_at_close(cx.waker()) {
             Err(failure) => Poll::Ready(Err(failure)),
             Ok(()) => sending.as_mut().poll(cx).map(Ok),
         })???;
         let pe = sent.pe().cloned();
-        self.track(library, 0, sent, context);
+        let addressee = self.reached(named, &sent);
+        self.track(library, addressee, sent, context);
         library.runtime.nudge();
         Ok(pe)
     }
@@ -79,20 +91,21 @@ impl Socket {
         })?;
         let socket = Arc::clone(self);
         library.runtime.spawn(async move {
+            let named = Addressee::named(&to);
             let sent = user.send(to, outgoing.clone()).await;
             socket.change(None, |state| {
                 if let Some(mailbox) = &mut state.mailbox {
                     mailbox.under_way -= 1;
                 }
             });
-            let outcome = match sent {
-                Ok(sent) => sent.await,
+            let (addressee, outcome) = match sent {
+                Ok(sent) => (socket.reached(named, &sent), sent.await),
                 Err(error) => {
                     tracing::debug!(%error, "a message could not be sent");
-                    Ok(rserpool::Outcome::Returned(outgoing, rserpool::ReturnReason::SessionEnded))
+                    (named, Ok(rserpool::Outcome::Returned(outgoing, rserpool::ReturnReason::SessionEnded)))
                 }
             };
-            socket.came_out(0, context.number, outcome);
+            socket.came_out(&addressee, context.number, outcome);
         });
         Ok(())
     }
@@ -111,20 +124,54 @@ impl Socket {
         Ok(user)
     }
 
-    /// The number of somebody who has written.
+    /// Whom a message has gone to in the end.
+    fn reached(&self, named: Addressee, sent: &Sent) -> Addressee {
+        let pe = sent.pe().cloned().or(named.pe);
+        let source = pe.clone().map(Source::Pe).or(named.address.map(Source::Address));
+        let session = source.map_or(0, |source| self.correspondent(&source));
+        Addressee { session, pe, ..named }
+    }
+
+    /// The server with this identifier, and the number of the session with it.
+    pub(super) fn known(&self, pool: &PoolHandle, id: PeId) -> Option<(u32, PeHandle)> {
+        let state = self.lock();
+        let mut correspondents = state.mailbox.as_ref()?.correspondents.iter();
+        correspondents.find_map(|known| match &known.source {
+            Source::Pe(pe) if pe.id == id && pe.pool == *pool => Some((known.number, pe.clone())),
+            _ => None,
+        })
+    }
+
+    /// A session has moved: its number goes with it. Answers the number, and how often it has moved.
+    fn correspondent_moved(&self, failover: &Failover) -> (u32, u32) {
+        let number = match self.known(&failover.to.pool, failover.from) {
+            Some((number, _)) => number,
+            None => self.correspondent(&Source::Pe(failover.to.clone())),
+        };
+        let mut state = self.lock();
+        let correspondents = state.mailbox.iter_mut().flat_map(|mailbox| &mut mailbox.correspondents);
+        let mut count = 1;
+        for known in correspondents.filter(|known| known.number == number) {
+            known.source = Source::Pe(failover.to.clone());
+            known.failovers += 1;
+            count = known.failovers;
+        }
+        (number, count)
+    }
+
+    /// The number of somebody.
     fn correspondent(&self, source: &Source) -> u32 {
-        let known = |(_, known): &&(u32, Source)| known == source;
         if let Some(mailbox) = &self.lock().mailbox
-            && let Some((number, _)) = mailbox.correspondents.iter().find(known)
+            && let Some(known) = mailbox.correspondents.iter().find(|known| known.source == *source)
         {
-            return *number;
+            return known.number;
         }
         let number = self.next_number();
         if let Some(mailbox) = &mut self.lock().mailbox {
             if mailbox.correspondents.len() >= MAX_CORRESPONDENTS {
                 mailbox.correspondents.remove(0);
             }
-            mailbox.correspondents.push((number, source.clone()));
+            mailbox.correspondents.push(Correspondent { number, source: source.clone(), failovers: 0 });
         }
         number
     }
@@ -134,7 +181,7 @@ impl super::State {
     /// Who has this number.
     pub(super) fn source(&self, number: u32) -> Option<&Source> {
         let mailbox = self.mailbox.as_ref()?;
-        mailbox.correspondents.iter().find(|(known, _)| *known == number).map(|(_, source)| source)
+        mailbox.correspondents.iter().find(|known| known.number == number).map(|known| &known.source)
     }
 
     /// Where a message to this number goes.
@@ -154,6 +201,11 @@ async fn read(socket: Arc<Socket>, user: PoolUser) {
             socket.fetched.notified().await;
         }
         let (source, item) = user.recv_item().await;
+        if let Item::Failover(failover) = item {
+            let (number, count) = socket.correspondent_moved(&failover);
+            socket.tell(Notice::failover(number, count, failover));
+            continue;
+        }
         let number = socket.correspondent(&source);
         let pe = match source {
             Source::Pe(pe) => Some(pe),
@@ -161,7 +213,6 @@ async fn read(socket: Arc<Socket>, user: PoolUser) {
         };
         match item {
             Item::Data(message) => socket.push(Inbound::Data(number, message)),
-            Item::Failover(failover) => socket.tell(Notice::failover(number, 0, failover)),
             Item::Notice(notice) => socket.tell_of(number, pe, notice),
             _ => {}
         }

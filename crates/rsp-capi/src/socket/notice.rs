@@ -5,7 +5,7 @@ use std::ffi::{c_int, c_void};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use rserpool::{BusinessCard, Cause, Failover, Mapping, PeHandle, PeId, ReturnReason};
+use rserpool::{BusinessCard, Cause, Failover, Mapping, PeHandle, PeId, PoolHandle, ReturnReason};
 
 use super::{Inbound, Socket, State};
 use crate::layout::NotifyFn;
@@ -121,16 +121,9 @@ impl Notice {
 
     /// The peer's card: its pool, and the PEs it prefers one behind the other.
     fn card(session: u32, card: &BusinessCard) -> Self {
-        let pool = PeHandle {
-            pool: card.pool.clone(),
-            id: PeId(0),
-            mapping: Mapping::None,
-            protocol: None,
-            addrs: Vec::new(),
-        };
         Notice {
             count: card.prefer.len().try_into().unwrap_or(u32::MAX),
-            pe: Some(pool),
+            pe: Some(only_id(card.pool.clone(), PeId(0))),
             bytes: card.prefer.iter().flat_map(crate::layout::pehandle_bytes).collect(),
             ..Notice::new(NoticeKind::BusinessCard, session)
         }
@@ -149,9 +142,14 @@ impl Notice {
 }
 
 impl Socket {
-    /// What the library knows as a notice.
+    /// What the library knows as a notice; `pe` is the server it is about.
     pub(super) fn tell_of(&self, session: u32, pe: Option<PeHandle>, notice: rserpool::Notice) {
         let of_session = |code| Notice { code, ..Notice::new(NoticeKind::Session, session) };
+        let pe = match (&notice, pe) {
+            (rserpool::Notice::NoServer, _) => None,
+            (rserpool::Notice::Leaving(id, _), Some(pe)) if pe.id != *id => Some(only_id(pe.pool, *id)),
+            (_, pe) => pe,
+        };
         let told = match notice {
             rserpool::Notice::Drain => of_session(Notice::SESSION_DRAIN),
             rserpool::Notice::Leaving(_, why) => Notice { count: cause(why), ..of_session(Notice::SESSION_LEAVING) },
@@ -213,6 +211,11 @@ impl State {
             _ => None,
         }
     }
+}
+
+/// A server of which nothing else is known; without an identifier, the pool.
+pub(super) fn only_id(pool: PoolHandle, id: PeId) -> PeHandle {
+    PeHandle { pool, id, mapping: Mapping::None, protocol: None, addrs: Vec::new() }
 }
 
 /// `RSP_CAUSE_*`

@@ -2,13 +2,15 @@
 //! Acknowledgements: those the application owes, and what became of what it sent.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::os::fd::RawFd;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use rserpool::{Answer, Outcome, Outgoing};
+use rserpool::{Answer, Destination, Outcome, Outgoing, PeHandle, PeId};
 
-use super::{Context, Notice, NoticeKind, Patience, Socket};
+use super::notice::only_id;
+use super::{Context, Conversation, Notice, NoticeKind, Patience, Socket};
 use crate::errno::{Failure, Result};
 use crate::library::Library;
 
@@ -121,7 +123,7 @@ impl Socket {
         let sent = self.wait_for_room(library, fd, patience, conversation.as_ref(), outgoing.data.len(), replying);
         match sent {
             Ok(Ok(sent)) => {
-                self.track(library, session, sent, context);
+                self.track(library, self.addressee(session), sent, context);
                 library.runtime.nudge();
                 Ok(())
             }
@@ -141,20 +143,88 @@ impl Socket {
         self.wait(library, fd, patience, |state| state.outcomes.take(context))
     }
 
-    pub(super) fn came_out(&self, session: u32, context: u32, outcome: rserpool::Result<Outcome>) {
-        let (code, count, bytes) = match outcome {
-            Ok(Outcome::Acknowledged(_)) => (ACKNOWLEDGED, 0, Bytes::new()),
-            Ok(Outcome::Delivered(_)) => (DELIVERED, 0, Bytes::new()),
-            Ok(Outcome::Returned(outgoing, why)) => (RETURNED, super::notice::reason(why), outgoing.data),
+    pub(super) fn came_out(&self, to: &Addressee, context: u32, outcome: rserpool::Result<Outcome>) {
+        let (code, count, bytes, by) = match outcome {
+            Ok(Outcome::Acknowledged(pe)) => (ACKNOWLEDGED, 0, Bytes::new(), Some(pe)),
+            Ok(Outcome::Delivered(pe)) => (DELIVERED, 0, Bytes::new(), Some(pe)),
+            Ok(Outcome::Returned(outgoing, why)) => (RETURNED, super::notice::reason(why), outgoing.data, None),
             // The session is over, and the message with it.
-            Err(_) => (RETURNED, 2, Bytes::new()),
+            Err(_) => (RETURNED, 2, Bytes::new(), None),
         };
         if context != 0 {
             self.change(None, |state| state.outcomes.end(context, code));
         } else if code != RETURNED {
             return;
         }
-        self.tell(Notice { context, code, count, bytes, ..Notice::new(NoticeKind::Outcome, session) });
+        if self.lock().subscriptions.way(NoticeKind::Outcome).is_none() {
+            return;
+        }
+        let (session, pe, address) = self.whereabouts(to, by);
+        self.tell(Notice { context, code, count, bytes, pe, address, ..Notice::new(NoticeKind::Outcome, session) });
+    }
+
+    /// The session of a message and the server that has it or, if nobody is known to have, had it last.
+    fn whereabouts(&self, to: &Addressee, by: Option<PeId>) -> (u32, Option<PeHandle>, Option<SocketAddr>) {
+        let now = to.conversation.upgrade().and_then(|it| it.server());
+        let candidates = [to.pe.clone(), now];
+        let pe = match by {
+            None => candidates.into_iter().flatten().next(),
+            Some(id) => {
+                let fits = candidates.iter().flatten().find(|pe| pe.id == id).cloned();
+                fits.or_else(|| candidates.into_iter().flatten().next().map(|pe| only_id(pe.pool, id)))
+            }
+        };
+        match pe.as_ref().filter(|_| to.is_named).and_then(|pe| self.known(&pe.pool, pe.id)) {
+            Some((number, pe)) => (number, Some(pe), None),
+            None => (to.session, pe, to.address),
+        }
+    }
+
+    /// Whom a message to this session goes to.
+    pub(super) fn addressee(&self, session: u32) -> Addressee {
+        let state = self.lock();
+        match state.conversations.get(&session) {
+            Some(conversation) => Addressee::session(conversation),
+            None => {
+                let named = state.destination(session).map(|to| Addressee::named(&to));
+                Addressee { session, ..named.unwrap_or_default() }
+            }
+        }
+    }
+}
+
+/// Whom a message was sent to, as far as is known.
+#[derive(Debug, Default)]
+pub(super) struct Addressee {
+    pub(super) session: u32,
+    pub(super) conversation: Weak<Conversation>,
+    /// The message named where it goes.
+    pub(super) is_named: bool,
+    /// The server at that time.
+    pub(super) pe: Option<PeHandle>,
+    pub(super) address: Option<SocketAddr>,
+}
+
+impl Addressee {
+    pub(super) fn session(conversation: &Arc<Conversation>) -> Self {
+        let pe = conversation.pe();
+        Addressee {
+            session: conversation.number,
+            conversation: Arc::downgrade(conversation),
+            is_named: false,
+            address: conversation.peer_address().filter(|_| pe.is_none()),
+            pe,
+        }
+    }
+
+    /// As the application named it.
+    pub(super) fn named(to: &Destination) -> Self {
+        let (pe, address) = match to {
+            Destination::Pool(pool) | Destination::Last(pool) => (Some(only_id(pool.clone(), PeId(0))), None),
+            Destination::Pe(pe) => (Some(pe.clone()), None),
+            Destination::Address(address) => (None, Some(*address)),
+        };
+        Addressee { is_named: true, pe, address, ..Addressee::default() }
     }
 }
 

@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use rserpool::{Destination, Outgoing, PeHandle, Sent};
 
+use super::outcome::Addressee;
 use super::{Attempt, Conversation, Patience, Socket, Style};
 use crate::errno::{Failure, Result};
 use crate::library::Library;
@@ -50,11 +51,12 @@ impl Socket {
         let len = outgoing.data.len();
         // Inside a failover callback it goes ahead of the resends, and never waits.
         if let Some(sent) = crate::ha::callback::send_ahead(self, conversation.number, &outgoing) {
-            self.track(library, conversation.number, sent?, context);
+            self.track(library, Addressee::session(&conversation), sent?, context);
             return Ok(conversation.pe());
         }
+        let addressee = Addressee::session(&conversation);
         let sent = self.wait_for_room(library, fd, patience, Some(&conversation), len, conversation.send(outgoing))?;
-        self.track(library, conversation.number, sent?, context);
+        self.track(library, addressee, sent?, context);
         library.runtime.nudge();
         Ok(conversation.pe())
     }
@@ -154,7 +156,7 @@ impl Socket {
     }
 
     /// Sees what becomes of a send, if the application wants to know.
-    pub(super) fn track(self: &Arc<Self>, library: &Library, session: u32, sent: Sent, context: Context) {
+    pub(super) fn track(self: &Arc<Self>, library: &Library, to: Addressee, sent: Sent, context: Context) {
         if context.number == 0 {
             return;
         }
@@ -162,7 +164,7 @@ impl Socket {
         let socket = Arc::clone(self);
         library.runtime.spawn(async move {
             let outcome = sent.await;
-            socket.came_out(session, context.number, outcome);
+            socket.came_out(&to, context.number, outcome);
         });
     }
 }

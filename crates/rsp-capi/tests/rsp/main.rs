@@ -66,3 +66,8 @@ fn callbacks_may_call_back_in_close_and_jump() {
 fn threads_signals_fork_and_cancellation_are_as_posix_has_them() {
     passes("threads.c", Language::C11);
 }
+
+#[test]
+fn notifications_name_the_session_and_the_server_they_are_about() {
+    passes("notices.c", Language::C11);
+}
