@@ -175,6 +175,10 @@ fn every_call_has_a_manual_page() {
         let page = page(name).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(page.contains(".SH SYNOPSIS") && page.contains(".SH DESCRIPTION"), "{name}: {page}");
     }
+    for name in ["rsp_getpoolinfo", "rsp_getPoolInfo"] {
+        let page = page(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(page.contains(".SH ERRORS") && page.contains(".B ENOENT\n"), "a call that returns a pointer: {page}");
+    }
     let overview = std::fs::read_to_string(prefix().join("share/man/man7/rsp.7")).expect("there is an overview");
     assert!(
         overview.contains("struct rsp_notification {") && overview.contains("FAILOVER_NOT_ALLOWED = "),
