@@ -69,7 +69,9 @@ pub(crate) fn socket(fd: i32) -> Result<(Arc<Library>, Arc<Socket>)> {
 pub(crate) fn initialize(settings: Settings) -> Result<()> {
     let mut current = lock();
     match &*current {
-        Some(_) => Err(Failure::new(libc::EALREADY, "rsp_initialize comes before the first socket")),
+        Some(_) => {
+            Err(Failure::new(libc::EALREADY, "it is started already: rsp_initialize comes before the first socket"))
+        }
         None => start(&mut current, settings).map(drop),
     }
 }

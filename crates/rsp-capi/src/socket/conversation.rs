@@ -142,6 +142,11 @@ pub(crate) async fn follow(socket: Arc<Socket>, conversation: Arc<Conversation>)
     socket.session_ended(&conversation, ended);
 }
 
+/// A socket that accepts has no session of its own.
+pub(super) fn by_accept() -> Failure {
+    Failure::new(libc::ENOTCONN, "sessions of this socket come by rsp_accept")
+}
+
 impl Socket {
     /// Shows a business card to the peers of all sessions, now and later.
     pub(crate) fn set_business_card(&self, card: BusinessCard) -> Result<()> {

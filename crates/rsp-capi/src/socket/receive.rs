@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rserpool::{PeHandle, PeSession, Source};
 
-use super::conversation::End;
+use super::conversation::{End, by_accept};
 use super::notice::Callback;
 use super::{Conversation, Inbound, Notice, Patience, Socket, State, Style, Way};
 use crate::errno::{Failure, Result};
@@ -158,6 +158,7 @@ impl State {
                 (Some(Ok(())), _) => Some(Ok(Next::End)),
                 (Some(Err(failure)), _) => Some(Err(failure.clone())),
                 (None, _) if self.is_going_on(style) => None,
+                (None, Style::One) if self.element.is_some() || self.register.is_running() => Some(Err(by_accept())),
                 (None, _) => Some(Err(Failure::new(libc::ENOTCONN, "neither connected nor registered"))),
             },
         }

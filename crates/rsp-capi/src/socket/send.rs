@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use rserpool::{Destination, Outgoing, PeHandle, Sent};
 
+use super::conversation::by_accept;
 use super::outcome::Addressee;
 use super::{Attempt, Conversation, Patience, Socket, Style};
 use crate::errno::{Failure, Result};
@@ -150,6 +151,11 @@ impl Socket {
                 (Attempt::None, 0, Style::Many) => {
                     Some(Err(Failure::new(libc::EDESTADDRREQ, "no session is named, and none is connected")))
                 }
+                (Attempt::None, 0, Style::One) if state.element.is_some() || state.register.is_running() => {
+                    Some(Err(by_accept()))
+                }
+                (Attempt::None, 0, Style::One) => Some(Err(Failure::new(libc::ENOTCONN, "it is not connected"))),
+                _ if number > state.last_number => Some(Err(Failure::new(libc::ENOTCONN, "there is no such session"))),
                 _ => Some(Err(Failure::new(libc::ENOTCONN, "there is no such session any more"))),
             }
         })

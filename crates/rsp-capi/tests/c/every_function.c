@@ -239,6 +239,15 @@ static void streams(void) {
 
     OK(client);
     OK(loop);
+    /* the registered socket has no session itself, and the other none yet */
+    FAILS(rsp_recvmsg(server, buffer, sizeof(buffer), NULL, 0), ENOTCONN);
+    CHECK(strstr(rsp_lasterror(), "rsp_accept") != NULL);
+    FAILS(rsp_sendmsg(server, "stream", 6, NULL, 0), ENOTCONN);
+    CHECK(strstr(rsp_lasterror(), "rsp_accept") != NULL);
+    FAILS(rsp_sendmsg(client, "stream", 6, NULL, 0), ENOTCONN);
+    CHECK(strcmp(rsp_lasterror(), "it is not connected") == 0);
+    FAILS(rsp_getpeername(client, 77, &peer), ENOTCONN);
+    CHECK(strcmp(rsp_lasterror(), "there is no such session") == 0);
     FAILS(rsp_connect(client, "stream", 6), EINPROGRESS);
     memset(&event, 0, sizeof(event));
     event.events = EPOLLOUT;
@@ -317,6 +326,7 @@ int main(void) {
 
     OK(rsp_initialize(NULL));
     FAILS(rsp_initialize(NULL), EALREADY);
+    CHECK(strstr(rsp_lasterror(), "it is started already") != NULL);
     server = (int)rsp_socket(AF_INET, SOCK_DGRAM, 0);
     OK(rsp_setsockopt(server, SOL_RSP, RSP_OPT_COOKIE_KEY, KEY, sizeof(KEY)));
     FAILS(rsp_setsockopt(server, SOL_RSP, RSP_OPT_COOKIE_KEY, KEY, 20), EINVAL);
