@@ -42,7 +42,8 @@ pub unsafe extern "C" fn rsp_register(
             return Err(Failure::new(libc::EINVAL, "there is no such flag"));
         }
         if interval != 0 {
-            socket.set(option::LIFE, &interval.saturating_mul(INTERVALS_OF_LIFE).to_ne_bytes())?;
+            let life = interval.saturating_mul(INTERVALS_OF_LIFE).min(i32::MAX.cast_unsigned());
+            socket.set(option::LIFE, &life.to_ne_bytes())?;
         }
         let patience = Patience::of(sd, flags & constant::REGF_DONTWAIT != 0);
         let left = socket.left();

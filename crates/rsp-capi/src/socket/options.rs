@@ -94,6 +94,10 @@ impl Socket {
         let mut state = self.lock();
         let options = &mut state.options;
         match option {
+            name::FAILOVER | name::ACKS | name::STALE if value > 1 => return Err(invalid("it is 0 or 1")),
+            name::WINDOW | name::HEARTBEAT | name::LINGER | name::LIFE if i32::try_from(value).is_err() => {
+                return Err(invalid("it is negative, or more than a signed number of 4 bytes"));
+            }
             name::FAILOVER => options.failover = value != 0,
             name::ACKS => options.acks = value != 0,
             name::WINDOW if value == 0 => return Err(invalid("a window has at least one byte")),

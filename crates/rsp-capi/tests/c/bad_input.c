@@ -96,6 +96,28 @@ static void null_is_refused(int fd) {
     FAILS(rsp_setsockopt(fd, SOL_RSP, RSP_OPT_ACKS, NULL, 4), EFAULT);
 }
 
+/* Numbers that make no sense as this option. */
+static void wrong_options_are_refused(int fd) {
+    static const int negative[] = {RSP_OPT_WINDOW, RSP_OPT_HEARTBEAT, RSP_OPT_LINGER, RSP_OPT_LIFE};
+    static const int boolean[] = {RSP_OPT_FAILOVER, RSP_OPT_ACKS, RSP_OPT_STALE};
+    int number, before;
+    socklen_t len = sizeof(before);
+    size_t i;
+
+    for (i = 0; i < sizeof(negative) / sizeof(negative[0]); i++)
+        for (number = -5; number < 0; number++)
+            FAILS(rsp_setsockopt(fd, SOL_RSP, negative[i], &number, 4), EINVAL);
+    for (i = 0; i < sizeof(boolean) / sizeof(boolean[0]); i++) {
+        OK(rsp_getsockopt(fd, SOL_RSP, boolean[i], &before, &len));
+        number = 12;
+        FAILS(rsp_setsockopt(fd, SOL_RSP, boolean[i], &number, 4), EINVAL);
+        number = -1;
+        FAILS(rsp_setsockopt(fd, SOL_RSP, boolean[i], &number, 4), EINVAL);
+        OK(rsp_getsockopt(fd, SOL_RSP, boolean[i], &number, &len));
+        CHECK(number == before);
+    }
+}
+
 static void wrong_lengths_are_refused(int fd) {
     struct sockaddr_in6 address;
     struct sockaddr_pehandle handle;
@@ -227,6 +249,7 @@ int main(void) {
     every_call_refuses(0, EBADF);
     every_call_refuses(100000, EBADF);
     wrong_lengths_are_refused(fd);
+    wrong_options_are_refused(fd);
     null_is_refused(fd);
     wrong_states_are_refused(fd);
     server = serve("bad", SOCK_DGRAM);
