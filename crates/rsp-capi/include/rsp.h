@@ -129,7 +129,7 @@ enum {
     RSP_OPT_PE_ID = 8,      /* PE identifier; random if not set */
     RSP_OPT_COOKIE_KEY = 9, /* text, set only: a number, a colon, 64 hexadecimal digits; the first key seals this PE's cookies, all verify */
     RSP_OPT_RESERVE = 10,   /* struct rsp_reservation */
-    RSP_OPT_STREAMS = 11,   /* get: streams of the association */
+    RSP_OPT_STREAMS = 11,   /* get: EOPNOTSUPP, no mapping tells; a message on a stream that is not there: RSP_RETURN_NOT_SENDABLE */
     RSP_OPT_RTT = 12,       /* get: microseconds, smoothed, of the path messages take */
     RSP_OPT_RTO = 13,       /* get: microseconds */
     RSP_OPT_PMTU = 14,      /* get: bytes */
