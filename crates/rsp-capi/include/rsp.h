@@ -118,7 +118,8 @@ enum {
 
     RSP_POOL_STALE = 1, /* pi_flags: no registrar answers, this is what was known */
 
-    /* Options, level SOL_RSP; 4 bytes each unless another type is named. They count for what is connected or registered afterwards. */
+    /* Options, level SOL_RSP; 4 bytes each unless another type is named, no number below 0 or above 2147483647 but the PE identifier. They count for
+     * what is connected or registered afterwards; RSP_OPT_STALE and RSP_OPT_LINGER at once. */
     RSP_OPT_FAILOVER = 1,   /* messages without a flag may go to another server (1) or come back (0); default 1 */
     RSP_OPT_ACKS = 2,       /* this PE calls rsp_ack or rsp_reply; default 0 */
     RSP_OPT_WINDOW = 3,     /* bytes sent without outcome; 0 in a get = as configured, here and below */
@@ -280,12 +281,13 @@ RSP_INLINE_ void rsp_cleanup(void) { rsp_ha_cleanup(); }
 /*
  * A socket. domain: AF_INET, AF_INET6. type: SOCK_STREAM has one session; SOCK_DGRAM and SOCK_SEQPACKET have many. SOCK_NONBLOCK may be added.
  * protocol: IPPROTO_SCTP (the kernel's, else over UDP), IPPROTO_TCP, 0 = as configured.
- * Errors: EAFNOSUPPORT, EPROTOTYPE, EPROTONOSUPPORT, EMFILE, ENFILE; EINVAL for a bad configuration.
+ * Errors: EAFNOSUPPORT, EPROTOTYPE (there is no such type), EPROTONOSUPPORT, EMFILE, ENFILE; EINVAL for a bad configuration.
  */
 RSP_INLINE_ ssize_t rsp_socket(int domain, int type, int protocol) { return rsp_ha_socket(domain, type, protocol); }
 
 /*
- * Where a PE listens: one address, or several one behind the other (total bytes). With RSP_NO_MAPPING: what it registers; nothing is bound.
+ * Where a PE listens: one address, or several one behind the other (total bytes). Whether it can is tried now; the port is taken, and port 0 chosen,
+ * at rsp_register. With RSP_NO_MAPPING: what it registers; nothing is bound.
  * Errors: EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT.
  */
 RSP_INLINE_ ssize_t rsp_bind(int fd, const struct sockaddr *packed, socklen_t total) { return rsp_ha_bind(fd, packed, total); }
@@ -323,7 +325,7 @@ RSP_INLINE_ ssize_t rsp_register(int fd, const void *handle, size_t len, const s
 /* Leaves the pool at once, or stops joining it; sessions go on. Errors: ENOTCONN. */
 RSP_INLINE_ ssize_t rsp_deregister(int fd) { return rsp_ha_deregister(fd); }
 
-/* Tells the pool users, leaves the pool, and waits until they have gone, at most ms. Errors: ENOTCONN. */
+/* Tells the pool users, leaves the pool, and waits until they have gone, at most ms. Errors: ENOTCONN, EINVAL (ms is negative). */
 RSP_INLINE_ ssize_t rsp_drain(int fd, int ms) { return rsp_ha_drain(fd, ms); }
 
 /* rsp_recvmsg by the name of seed 000 section 2. */
@@ -385,7 +387,8 @@ RSP_INLINE_ ssize_t rsp_reply(int fd, const void *data, size_t len, const struct
 
 /*
  * What became of the send with this sinfo_context: RSP_ACKNOWLEDGED, RSP_DELIVERED, RSP_RETURNED; waits at most ms, -1 = as long as it takes.
- * Each outcome is told once. Errors: EAGAIN (not known in time), ENOENT (there was no such send).
+ * This call tells each outcome once; who asked for RSP_N_OUTCOME is told by a notification besides. Of those nobody asks for the newest 65,536 are
+ * kept. Errors: EAGAIN (not known in time), ENOENT (there was no such send, or it was told).
  */
 RSP_INLINE_ int rsp_outcome(int fd, uint32_t context, int ms) { return rsp_ha_outcome(fd, context, ms); }
 
@@ -429,10 +432,10 @@ RSP_INLINE_ int rsp_setsockopt(int fd, int level, int option, const void *value,
  * ssize_t rsp_sendmsg(int fd, struct msghdr *msg, int flags);
  * ssize_t rsp_sendmsg(int fd, const void *data, size_t len, const struct rsp_sndrcvinfo *info, int flags);
  *
- * Sends a message; in the second form info may be the structure itself, its address or NULL. msg_name: a pool handle (msg_namelen bytes, with or
- * without NUL), a struct sockaddr_pehandle, a sockaddr_in or sockaddr_in6, or NULL: the session of RSP_CMSG_INFO, or the connected one.
- * Waits for room in the window. Errors: EINVAL (0 bytes), EMSGSIZE (nothing is looked at nor sent), EDESTADDRREQ (no session named), ENOTCONN (it is
- * over), EHOSTUNREACH, EOPNOTSUPP (not on this mapping), and for a pool those of rsp_connect.
+ * Sends a message; returns the number of its bytes. In the second form info may be the structure itself, its address or NULL. msg_name: a pool handle
+ * (msg_namelen bytes, with or without NUL), a struct sockaddr_pehandle, a sockaddr_in or sockaddr_in6, or NULL: the session of RSP_CMSG_INFO, or the
+ * connected one. Waits for room in the window. Errors: EINVAL (0 bytes), EMSGSIZE (too long; nothing is looked at nor sent), EDESTADDRREQ (no session
+ * named), ENOTCONN (it is over, or there was none), EHOSTUNREACH, EOPNOTSUPP (not on this mapping), and for a pool those of rsp_connect.
  *
  * ssize_t rsp_recvmsg(int fd, struct msghdr *msg, int flags);
  * ssize_t rsp_recvmsg(int fd, void *data, size_t len, struct rsp_sndrcvinfo *info, int flags);
