@@ -222,6 +222,8 @@ impl Socket {
                     Poll::Ready(result)
                 }
                 None => {
+                    // What it passed over does not make it readable any more.
+                    state.show(&self.descriptor, Some(fd));
                     let many = waker.map(|waker| state.wake_at_change(waker)).unwrap_or_default();
                     drop(state);
                     many.into_iter().for_each(Waker::wake);

@@ -62,3 +62,18 @@ fn who_leaves_before_it_has_joined_does_not_join_later() {
     let finished = program.finish();
     assert_eq!(finished.code, Some(0), "{:?}\n{}", finished.lines, finished.errors);
 }
+/// What the program does in this case.
+fn trouble(case: &str) {
+    let registrar = Registrar::start("standard", &[]);
+    let program = compile("rserpool_troubles.c", Language::C11, &format!("rserpool_troubles_{case}"));
+    let program = program.to_str().expect("cargo's folders are text");
+    // A busy machine is silent for longer than profile fast allows.
+    let words = ["RSERPOOL_PROFILE=standard", program, case];
+    let finished = start(Path::new("/usr/bin/env"), &registrar, &words).finish();
+    assert_eq!(finished.code, Some(0), "{:?}\n{}", finished.lines, finished.errors);
+}
+
+#[test]
+fn a_receive_that_passes_over_notifications_leaves_the_descriptor_unreadable() {
+    trouble("passed_over");
+}

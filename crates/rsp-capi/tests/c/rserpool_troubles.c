@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * What the calls of <rserpool.h> do when something goes wrong, or other than planned. The first argument names the case.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <rserpool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+static void fail(int line, const char *what)
+{
+    fprintf(stderr, "line %d: %s (errno %d: %s)\n", line, what, errno, strerror(errno));
+    exit(1);
+}
+
+#define CHECK(condition) ((condition) ? (void)0 : fail(__LINE__, #condition))
+/* The call fails, and with this errno. */
+#define FAILS(call, number) (errno = 0, CHECK((call) == -1), CHECK(errno == (number)))
+
+#define WAIT 60000
+
+static const char pool[] = "troubles";
+
+static const unsigned char *name(void)
+{
+    return (const unsigned char *)pool;
+}
+
+static int bound(int type)
+{
+    struct sockaddr_in here;
+    int sd = rsp_socket(AF_INET, type, IPPROTO_TCP);
+    memset(&here, 0, sizeof(here));
+    here.sin_family = AF_INET;
+    here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(sd >= 0 && rsp_bind(sd, (struct sockaddr *)&here, 1) == 0);
+    return sd;
+}
+
+static int server(int type)
+{
+    int sd = bound(type);
+    CHECK(rsp_register(sd, name(), strlen(pool), NULL, 10000, 0) == 0);
+    return sd;
+}
+
+static int user(int type)
+{
+    /* A call that should not wait waits no longer than this. */
+    struct timeval longest = {60, 0};
+    int sd = rsp_socket(AF_INET, type, IPPROTO_TCP);
+    CHECK(sd >= 0 && rsp_connect(sd, name(), strlen(pool), 0) == 0);
+    CHECK(rsp_setsockopt(sd, SOL_SOCKET, SO_RCVTIMEO, &longest, sizeof(longest)) == 0);
+    return sd;
+}
+
+/* Whether it becomes readable in this time. */
+static int is_readable(int sd, int ms)
+{
+    struct pollfd fd = {sd, POLLIN, 0};
+    int n = poll(&fd, 1, ms);
+    CHECK(n >= 0);
+    return n == 1 && (fd.revents & POLLIN) != 0;
+}
+
+static void passed_over(void)
+{
+    char buffer[64];
+    int pe = server(SOCK_SEQPACKET), pu = user(SOCK_SEQPACKET), epoll = epoll_create1(0);
+    struct epoll_event event;
+    memset(&event, 0, sizeof(event));
+    event.events = EPOLLIN | EPOLLET;
+    CHECK(epoll >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, pe, &event) == 0);
+    /* RSERPOOL_SESSION_ADD */
+    CHECK(epoll_wait(epoll, &event, 1, WAIT) == 1 && is_readable(pe, 0));
+    FAILS(rsp_recv(pe, buffer, sizeof(buffer), MSG_DONTWAIT), EAGAIN);
+    CHECK(!is_readable(pe, 0));
+    CHECK(rsp_send(pu, "data", 4, 0) == 4);
+    CHECK(epoll_wait(epoll, &event, 1, WAIT) == 1);
+    CHECK(rsp_recv(pe, buffer, sizeof(buffer), MSG_DONTWAIT) == 4);
+    CHECK(!is_readable(pe, 0));
+    /* RSERPOOL_SHUTDOWN_EVENT */
+    CHECK(rsp_close(pu) == 0 && is_readable(pe, WAIT));
+    /* RSERPOOL_SESSION_REMOVE may come a moment later. */
+    for (int i = 0; is_readable(pe, 100); i++) {
+        CHECK(i < 10);
+        FAILS(rsp_recvmsg(pe, buffer, sizeof(buffer), NULL, NULL, 0), EAGAIN);
+    }
+    close(epoll);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} cases[] = {
+    {"passed_over", passed_over},
+};
+
+int main(int argc, char **argv)
+{
+    CHECK(argc == 2);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        if (strcmp(cases[i].name, argv[1]) == 0) {
+            cases[i].run();
+            rsp_cleanup();
+            return 0;
+        }
+    return 2;
+}
