@@ -71,6 +71,11 @@ impl ByHand {
         self.go_on.notify_waiters();
     }
 
+    /// Whether the descriptor itself tells of the failure, since no notification does: a receive says EIO until the session is moved.
+    pub(super) fn shows_failure(&self) -> bool {
+        self.failed && self.called[1] == libc::SOCK_STREAM
+    }
+
     pub(crate) fn connecting(&mut self, pool: &PoolHandle) {
         self.pool = Some(pool.clone());
     }
@@ -300,7 +305,8 @@ impl Socket {
             let found = state.receive(capacity, false, self.style);
             let failed = state.by_hand.as_ref().is_some_and(|it| it.failed);
             match found {
-                None if failed && self.style == Style::One => {
+                // Whoever does not see the notification learns it this way.
+                None if failed && (self.style == Style::One || !with_notices) => {
                     Some(Err(Failure::new(libc::EIO, "the server has failed: rsp_forcefailover moves the session")))
                 }
                 found => found,

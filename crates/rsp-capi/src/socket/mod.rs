@@ -310,7 +310,8 @@ impl State {
     fn show(&mut self, descriptor: &Descriptor, fd: Option<RawFd>) {
         // Once it is closed, the number may be a stranger's.
         let fd = fd.filter(|_| !self.closed);
-        let is_readable = !self.queue.is_empty() || self.rest.is_some() || self.accepted.is_some();
+        let shows_failure = self.by_hand.as_ref().is_some_and(ByHand::shows_failure);
+        let is_readable = !self.queue.is_empty() || self.rest.is_some() || self.accepted.is_some() || shows_failure;
         match (is_readable, self.is_readable, fd) {
             (true, false, _) => {
                 self.is_readable = true;

@@ -5,10 +5,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <rserpool.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void fail(int line, const char *what)
@@ -67,6 +70,26 @@ static int is_readable(int sd, int ms)
     return n == 1 && (fd.revents & POLLIN) != 0;
 }
 
+/* A server in another process; a byte to `control` ends it in order. Comes before any call of the library. */
+static pid_t other_server(int *control)
+{
+    int up[2], down[2];
+    char byte;
+    CHECK(pipe(up) == 0 && pipe(down) == 0);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        server(SOCK_SEQPACKET);
+        CHECK(write(up[1], "R", 1) == 1 && read(down[0], &byte, 1) == 1);
+        rsp_cleanup();
+        _exit(0);
+    }
+    CHECK(read(up[0], &byte, 1) == 1);
+    *control = down[1];
+    return pid;
+}
+
 static void passed_over(void)
 {
     char buffer[64];
@@ -93,11 +116,56 @@ static void passed_over(void)
     close(epoll);
 }
 
+/* A server that is gone, killed or ended in order, is noticed without notifications. */
+static void gone(int type, int in_order)
+{
+    char buffer[64];
+    int control;
+    pid_t pid = other_server(&control);
+    int pu = user(type), is_stream = type == SOCK_STREAM;
+    CHECK(rsp_send(pu, "a", 1, 0) == 1 && !is_readable(pu, 0));
+    if (in_order)
+        CHECK(write(control, "E", 1) == 1);
+    else
+        CHECK(kill(pid, SIGKILL) == 0);
+    CHECK(waitpid(pid, NULL, 0) == pid);
+    CHECK(is_readable(pu, WAIT));
+    FAILS(rsp_recv(pu, buffer, sizeof(buffer), 0), EIO);
+    FAILS(rsp_read(pu, buffer, sizeof(buffer)), EIO);
+    FAILS(rsp_send(pu, "b", 1, 0), EIO);
+    CHECK(is_readable(pu, 0) == is_stream);
+    /* The session goes on at another server, and then nothing is to be told. */
+    int pe = server(SOCK_SEQPACKET);
+    CHECK(rsp_forcefailover(pu, FFF_UNREACHABLE, 0) == 0);
+    FAILS(rsp_recv(pu, buffer, sizeof(buffer), MSG_DONTWAIT), EAGAIN);
+    CHECK(!is_readable(pu, 0));
+    CHECK(rsp_send(pu, "c", 1, 0) == 1 && rsp_recv(pe, buffer, sizeof(buffer), 0) == 1 && buffer[0] == 'c');
+    CHECK(rsp_close(pu) == 0 && rsp_close(pe) == 0);
+}
+
+static void failed_stream(void)
+{
+    gone(SOCK_STREAM, 0);
+}
+
+static void failed_many(void)
+{
+    gone(SOCK_SEQPACKET, 0);
+}
+
+static void ended_stream(void)
+{
+    gone(SOCK_STREAM, 1);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
 } cases[] = {
     {"passed_over", passed_over},
+    {"failed_stream", failed_stream},
+    {"failed_many", failed_many},
+    {"ended_stream", ended_stream},
 };
 
 int main(int argc, char **argv)

@@ -77,3 +77,18 @@ fn trouble(case: &str) {
 fn a_receive_that_passes_over_notifications_leaves_the_descriptor_unreadable() {
     trouble("passed_over");
 }
+
+#[test]
+fn a_failed_session_without_notifications_is_readable_and_says_so() {
+    trouble("failed_stream");
+}
+
+#[test]
+fn a_failure_whose_notification_is_passed_over_is_said_by_the_receive() {
+    trouble("failed_many");
+}
+
+#[test]
+fn a_session_that_its_server_has_ended_says_so_like_a_failed_one() {
+    trouble("ended_stream");
+}
