@@ -4,8 +4,10 @@
 //! Readable = a byte lies in it. Not writable = its send buffer, as small as can be, is full of bytes the library has not read. Closed by whatever
 //! means = the library's end sees the hang-up.
 
+use std::collections::BTreeMap;
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::errno::{Failure, Result};
 
@@ -18,7 +20,7 @@ pub(crate) struct Descriptor {
 }
 
 /// What the application's end is known by, however often it is duplicated; a number that the system has given to another file since is another key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
     device: libc::dev_t,
     inode: libc::ino_t,
@@ -49,7 +51,15 @@ impl Descriptor {
             return Err(Failure::last_os_error());
         }
         let key = Key::of(theirs.as_raw_fd())?;
+        known().insert(key, Owner::Library);
         Ok((theirs.into_raw_fd(), Descriptor { ours, key }))
+    }
+
+    /// The library ends before the application has closed it: that is the application's to do.
+    pub(crate) fn leave(&self) {
+        if let Some(owner) = known().get_mut(&self.key) {
+            *owner = Owner::Application;
+        }
     }
 
     /// Another descriptor for the library's end, to watch for the hang-up.
@@ -90,6 +100,14 @@ impl Descriptor {
         true
     }
 
+    /// Whether every descriptor of the application's end is closed.
+    fn is_gone(&self) -> bool {
+        let mut poll = libc::pollfd { fd: self.ours.as_raw_fd(), events: 0, revents: 0 };
+        // SAFETY: one pollfd, which lives through the call.
+        unsafe { libc::poll(&raw mut poll, 1, 0) };
+        poll.revents & libc::POLLHUP != 0
+    }
+
     /// Another thread may have closed it since the call began, and the system given its number to another file.
     fn is_theirs(&self, theirs: RawFd) -> bool {
         Key::of(theirs).is_ok_and(|key| key == self.key)
@@ -105,6 +123,53 @@ impl Descriptor {
         // SAFETY: it is our own descriptor.
         unsafe { libc::shutdown(self.ours.as_raw_fd(), libc::SHUT_WR) };
     }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        // A duplicate, or that of a child, is ours for as long as it is open.
+        match self.is_gone() {
+            true => drop(known().remove(&self.key)),
+            false => self.leave(),
+        }
+    }
+}
+
+/// The application's ends that are open, also those whose library is gone: after `rsp_cleanup`, and in a child, nobody serves them, and the byte in
+/// them is still none of the application's.
+static KNOWN: Mutex<Known> = Mutex::new(Known::new());
+
+pub(crate) type Known = BTreeMap<Key, Owner>;
+
+/// Who closes an end of the application when `rsp_close` is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Library,
+    /// There is no socket behind it any more.
+    Application,
+}
+
+/// Which ends there are; a thread that forks holds it meanwhile.
+pub(crate) fn known() -> MutexGuard<'static, Known> {
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a descriptor is, or was, that of a socket of this library.
+pub(crate) fn is_known(fd: RawFd) -> bool {
+    Key::of(fd).is_ok_and(|key| known().contains_key(&key))
+}
+
+/// Closes an end that was left; the answer is no if it is none, or is closed by another thread.
+pub(crate) fn close_left(fd: RawFd) -> bool {
+    let Ok(key) = Key::of(fd) else { return false };
+    let mut known = known();
+    let is_left = known.get(&key) == Some(&Owner::Application);
+    if is_left {
+        known.remove(&key);
+        drop(known);
+        close(fd);
+    }
+    is_left
 }
 
 impl Key {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rserpool::{Config, PoolUser, Transport};
 use rsp_core::config::{LifeUnit, Profile};
 
+use crate::descriptor;
 use crate::errno::{Failure, Result};
 use crate::rsplib::Wishes;
 use crate::rsplib::basic::Registrations;
@@ -81,6 +82,7 @@ pub(crate) fn cleanup() {
     let library = lock().take();
     if let Some(library) = library {
         let sockets = library.table.take_all();
+        sockets.iter().for_each(|socket| socket.leave_descriptor());
         let ends: Vec<_> = sockets.iter().map(|socket| socket.close()).collect();
         let elements = library.basic.take_all();
         let all = async move {
@@ -141,13 +143,16 @@ extern "C" fn at_exit() {
     });
 }
 
+/// What a child must not find locked.
+type Forking = (MutexGuard<'static, Option<Arc<Library>>>, MutexGuard<'static, descriptor::Known>);
+
 thread_local! {
     /// Held by the thread that forks, so that the child finds it whole.
-    static FORKING: std::cell::RefCell<Option<MutexGuard<'static, Option<Arc<Library>>>>> = const { std::cell::RefCell::new(None) };
+    static FORKING: std::cell::RefCell<Option<Forking>> = const { std::cell::RefCell::new(None) };
 }
 
 extern "C" fn before_fork() {
-    let _ = FORKING.try_with(|forking| *forking.borrow_mut() = Some(lock()));
+    let _ = FORKING.try_with(|forking| *forking.borrow_mut() = Some((lock(), descriptor::known())));
 }
 
 extern "C" fn after_fork() {
@@ -157,7 +162,7 @@ extern "C" fn after_fork() {
 /// The child has no background thread: what it inherited cannot be used, nor ended, since the ends are still the parent's.
 extern "C" fn in_child() {
     let _ = FORKING.try_with(|forking| {
-        if let Some(mut current) = forking.borrow_mut().take() {
+        if let Some((mut current, _)) = forking.borrow_mut().take() {
             std::mem::forget(current.take());
         }
     });

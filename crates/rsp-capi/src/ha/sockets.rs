@@ -116,7 +116,11 @@ pub extern "C-unwind" fn rsp_ha_close(fd: c_int) -> ssize_t {
 
 /// Ends a socket, in order, waiting for that unless it may not wait.
 pub(crate) fn close(fd: RawFd) -> Result<()> {
-    let (library, found) = socket(fd)?;
+    let (library, found) = match socket(fd) {
+        Ok(found) => found,
+        Err(_) if crate::descriptor::close_left(fd) => return Ok(()),
+        Err(failure) => return Err(failure),
+    };
     let patience = Patience::of(fd, false);
     let Some(socket) = library.table.take(found.key()) else {
         return Err(Failure::new(libc::EBADF, "the socket is being closed"));

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use libc::ssize_t;
 
 use super::layout::{SndRcvInfo, constant};
+use crate::descriptor::is_known;
 use crate::errno::{Failure, Result};
 use crate::ha;
 use crate::handle;
@@ -70,7 +71,7 @@ pub unsafe extern "C" fn rsp_send(sd: c_int, data: *const c_void, len: usize, fl
 /// `data` is null or points to `len` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rsp_write(fd: c_int, data: *const c_void, len: usize) -> ssize_t {
-    if socket(fd).is_err() {
+    if !is_known(fd) {
         // SAFETY: by the contract of this function; the system checks the descriptor.
         return unsafe { libc::write(fd, data, len) };
     }
@@ -186,7 +187,7 @@ pub unsafe extern "C" fn rsp_recv(sd: c_int, buffer: *mut c_void, len: usize, fl
 /// `buffer` is null or points to `len` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rsp_read(fd: c_int, buffer: *mut c_void, len: usize) -> ssize_t {
-    if socket(fd).is_err() {
+    if !is_known(fd) {
         // SAFETY: by the contract of this function; the system checks the descriptor.
         return unsafe { libc::read(fd, buffer, len) };
     }

@@ -184,6 +184,11 @@ impl Socket {
         self.descriptor.key
     }
 
+    /// The library ends, and the descriptor stays open.
+    pub(crate) fn leave_descriptor(&self) {
+        self.descriptor.leave();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <rserpool.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -158,6 +159,38 @@ static void ended_stream(void)
     gone(SOCK_STREAM, 1);
 }
 
+/* The library's own descriptors are never read or written as those of the system. */
+static void own_descriptors(void)
+{
+    char buffer[64];
+    int pe = server(SOCK_SEQPACKET), pu = user(SOCK_SEQPACKET), again = dup(pe), status;
+    CHECK(again >= 0 && rsp_send(pu, "data", 4, 0) == 4 && is_readable(pe, WAIT));
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        FAILS(rsp_read(pe, buffer, sizeof(buffer)), EBADF);
+        FAILS(rsp_write(pu, "x", 1), EBADF);
+        FAILS(rsp_close(pu), EBADF);
+        /* Nothing of the library is freed here. */
+        raise(SIGKILL);
+    }
+    CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    CHECK(is_readable(pe, 0) && rsp_recv(pe, buffer, sizeof(buffer), 0) == 4);
+
+    /* A duplicate of what is closed */
+    CHECK(rsp_close(pe) == 0);
+    FAILS(rsp_read(again, buffer, sizeof(buffer)), EBADF);
+    FAILS(rsp_write(again, "x", 1), EBADF);
+    close(again);
+
+    rsp_cleanup();
+    FAILS(rsp_write(pu, "x", 1), EBADF);
+    FAILS(rsp_read(pu, buffer, sizeof(buffer)), EBADF);
+    FAILS(rsp_send(pu, "x", 1, 0), EBADF);
+    CHECK(fcntl(pu, F_GETFD) != -1 && rsp_close(pu) == 0 && fcntl(pu, F_GETFD) == -1);
+    FAILS(rsp_close(pu), EBADF);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -166,6 +199,7 @@ static const struct {
     {"failed_stream", failed_stream},
     {"failed_many", failed_many},
     {"ended_stream", ended_stream},
+    {"own_descriptors", own_descriptors},
 };
 
 int main(int argc, char **argv)

@@ -92,3 +92,8 @@ fn a_failure_whose_notification_is_passed_over_is_said_by_the_receive() {
 fn a_session_that_its_server_has_ended_says_so_like_a_failed_one() {
     trouble("ended_stream");
 }
+
+#[test]
+fn descriptors_of_the_library_are_never_read_written_or_leaked() {
+    trouble("own_descriptors");
+}
