@@ -375,7 +375,11 @@ impl Socket {
                 (End::Element(_), ..) => Err(not_connected()),
                 (_, true, _) => Ok(Step::Again(conversation.cookie(), by_hand.pool.clone().ok_or_else(not_connected)?)),
                 (_, false, true) => Ok(Step::Join),
-                (_, false, false) => Ok(Step::Leave(conversation)),
+                (_, false, false) => {
+                    // If a signal ends this call, the next one goes on with it.
+                    by_hand.failed = !state.options.failover;
+                    Ok(Step::Leave(conversation))
+                }
             }
         })?;
         match step {

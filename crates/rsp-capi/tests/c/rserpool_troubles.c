@@ -191,6 +191,43 @@ static void own_descriptors(void)
     FAILS(rsp_close(pu), EBADF);
 }
 
+static void nothing(int number)
+{
+    (void)number;
+}
+
+/* A signal ends rsp_forcefailover, and another call goes on with what it has begun. */
+static void interrupted(void)
+{
+    char buffer[64];
+    uint32_t first = 0, second = 0, now = 0;
+    struct sigaction action;
+    struct itimerval often = {{0, 100000}, {0, 100000}}, never = {{0, 0}, {0, 0}};
+    int pe = server(SOCK_SEQPACKET), pu = user(SOCK_STREAM), other;
+    CHECK(rsp_getsockname(pe, NULL, NULL, &first) == 0);
+    CHECK(rsp_send(pu, "a", 1, 0) == 1 && rsp_recv(pe, buffer, sizeof(buffer), 0) == 1);
+    /* There is no other server yet. */
+    CHECK(rsp_deregister(pe, 0) == 0);
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = nothing;
+    CHECK(sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0);
+    FAILS(rsp_forcefailover(pu, FFF_NONE, 0), EINTR);
+    CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
+    FAILS(rsp_send(pu, "b", 1, 0), EIO);
+    other = server(SOCK_SEQPACKET);
+    CHECK(rsp_getsockname(other, NULL, NULL, &second) == 0);
+    for (int i = 0; rsp_getpeername(pu, NULL, NULL, &now) == 0 && now != second; i++) {
+        CHECK(i < WAIT / 10);
+        usleep(10000);
+    }
+    /* The session is there already: nothing is left once more. */
+    FAILS(rsp_send(pu, "b", 1, 0), EIO);
+    CHECK(rsp_forcefailover(pu, FFF_UNREACHABLE, 0) == 0);
+    CHECK(rsp_getpeername(pu, NULL, NULL, &now) == 0 && now == second);
+    CHECK(rsp_send(pu, "c", 1, 0) == 1 && rsp_recv(other, buffer, sizeof(buffer), 0) == 1 && buffer[0] == 'c');
+    CHECK(rsp_close(pu) == 0 && rsp_close(pe) == 0 && rsp_close(other) == 0);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -200,6 +237,7 @@ static const struct {
     {"failed_many", failed_many},
     {"ended_stream", ended_stream},
     {"own_descriptors", own_descriptors},
+    {"interrupted", interrupted},
 };
 
 int main(int argc, char **argv)

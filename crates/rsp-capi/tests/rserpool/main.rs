@@ -97,3 +97,8 @@ fn a_session_that_its_server_has_ended_says_so_like_a_failed_one() {
 fn descriptors_of_the_library_are_never_read_written_or_leaked() {
     trouble("own_descriptors");
 }
+
+#[test]
+fn a_failover_that_a_signal_has_interrupted_goes_on_at_the_next_call() {
+    trouble("interrupted");
+}
