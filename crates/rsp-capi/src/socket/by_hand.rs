@@ -389,6 +389,10 @@ impl Socket {
                     let mut leaving = std::pin::pin!(session.force_failover(report));
                     library.runtime.try_now(|cx| leaving.as_mut().poll(cx)).unwrap_or(Ok(()))?;
                 }
+                if self.is_automatic() {
+                    // The rest is the session's, which tells of it.
+                    return Ok(());
+                }
                 self.wait_for_server(library, fd)?;
             }
             Step::Join => self.wait_for_server(library, fd)?,

@@ -228,6 +228,24 @@ static void interrupted(void)
     CHECK(rsp_close(pu) == 0 && rsp_close(pe) == 0 && rsp_close(other) == 0);
 }
 
+/* A session that moves by itself is only told to leave. */
+static void forced(void)
+{
+    char buffer[64];
+    uint32_t first = 0, second = 0, now = 0;
+    int pe = server(SOCK_SEQPACKET), pu = user(SOCK_STREAM), other = server(SOCK_SEQPACKET), yes = 1;
+    CHECK(rsp_getsockname(pe, NULL, NULL, &first) == 0 && rsp_getsockname(other, NULL, NULL, &second) == 0);
+    CHECK(rsp_getpeername(pu, NULL, NULL, &now) == 0 && now == first);
+    CHECK(rsp_setsockopt(pu, SOL_RSP, RSP_OPT_FAILOVER, &yes, sizeof(yes)) == 0);
+    CHECK(rsp_deregister(pe, 0) == 0 && rsp_forcefailover(pu, FFF_NONE, 0) == 0);
+    for (int i = 0; rsp_getpeername(pu, NULL, NULL, &now) == 0 && now != second; i++) {
+        CHECK(i < WAIT / 10);
+        usleep(10000);
+    }
+    CHECK(rsp_send(pu, "a", 1, 0) == 1 && rsp_recv(other, buffer, sizeof(buffer), 0) == 1);
+    CHECK(rsp_close(pu) == 0 && rsp_close(pe) == 0 && rsp_close(other) == 0);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -238,6 +256,7 @@ static const struct {
     {"ended_stream", ended_stream},
     {"own_descriptors", own_descriptors},
     {"interrupted", interrupted},
+    {"forced", forced},
 };
 
 int main(int argc, char **argv)

@@ -102,3 +102,8 @@ fn descriptors_of_the_library_are_never_read_written_or_leaked() {
 fn a_failover_that_a_signal_has_interrupted_goes_on_at_the_next_call() {
     trouble("interrupted");
 }
+
+#[test]
+fn a_session_that_moves_by_itself_is_not_waited_for() {
+    trouble("forced");
+}
