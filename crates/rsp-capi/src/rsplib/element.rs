@@ -48,7 +48,9 @@ pub unsafe extern "C" fn rsp_register(
         let patience = Patience::of(sd, flags & constant::REGF_DONTWAIT != 0);
         let left = socket.left();
         match socket.register(&library, sd, &pool, policy, patience, left) {
-            Err(failure) if failure.errno == libc::EINPROGRESS && flags & constant::REGF_DONTWAIT != 0 => {}
+            Err(failure)
+                if failure.errno == libc::EINPROGRESS
+                    && flags & (constant::REGF_DONTWAIT | constant::REGF_DAEMONMODE) != 0 => {}
             Err(failure) if failure.errno == libc::ENETUNREACH && flags & constant::REGF_DAEMONMODE != 0 => {}
             other => return other.map(|()| 0),
         }

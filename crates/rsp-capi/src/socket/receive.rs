@@ -90,10 +90,10 @@ impl Socket {
             return Err(Failure::new(libc::EOPNOTSUPP, "only a SOCK_STREAM socket accepts"));
         }
         let session: PeSession =
-            self.wait(library, fd, patience, |state| match (&state.element, state.accepted.take()) {
+            self.wait(library, fd, patience, |state| match (state.is_element(), state.accepted.take()) {
                 (_, Some(session)) => Some(Ok(session)),
-                (None, None) => Some(Err(Failure::new(libc::EINVAL, "it is not registered"))),
-                (Some(_), None) => None,
+                (false, None) => Some(Err(Failure::new(libc::EINVAL, "it is not registered"))),
+                (true, None) => None,
             })?;
         self.accepting.notify_one();
         let peer = session.peer_addr();
@@ -167,8 +167,14 @@ impl State {
     /// Whether anything can still come.
     fn is_going_on(&self, style: Style) -> bool {
         let is_connected = !matches!(self.connect, super::Attempt::None | super::Attempt::Failed(_));
-        let is_element = style == Style::Many && (self.element.is_some() || self.register.is_running());
+        let is_element = style == Style::Many && self.is_element();
         is_connected || is_element || !self.conversations.is_empty() || self.mailbox.is_some()
+    }
+
+    /// Whether it is registered, or may come to be by itself.
+    fn is_element(&self) -> bool {
+        let is_daemon = self.by_hand.as_ref().is_some_and(|it| it.is_daemon);
+        self.element.is_some() || self.register.is_running() || is_daemon
     }
 
     /// As much as fits; what does not is kept.

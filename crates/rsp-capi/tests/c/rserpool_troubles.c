@@ -246,6 +246,36 @@ static void forced(void)
     CHECK(rsp_close(pu) == 0 && rsp_close(pe) == 0 && rsp_close(other) == 0);
 }
 
+/* What was promised to be registered when there is a registrar counts as registered. */
+static void daemon_mode(void)
+{
+    char buffer[64];
+    struct rsp_info info;
+    const int types[] = {SOCK_SEQPACKET, SOCK_STREAM};
+    CHECK(unsetenv("RSERPOOL_REGISTRARS") == 0);
+    rsp_initinfo(&info);
+    /* Nobody listens there. */
+    CHECK(rsp_initarg(&info, "-registrar=127.0.0.1:9") == 1 && rsp_initarg(&info, "-asapannounce=off") == 1);
+    CHECK(rsp_initarg(&info, "-registrarrequesttimeout=300") == 1 && rsp_initarg(&info, "-registrarconnecttimeout=300") == 1);
+    CHECK(rsp_initialize(&info) == 0);
+    rsp_freeinfo(&info);
+    for (int i = 0; i < 2; i++) {
+        int sd = bound(types[i]), ready = bound(types[i]);
+        CHECK(rsp_register(sd, name(), strlen(pool), NULL, 10000, REGF_DAEMONMODE) == 0);
+        if (types[i] == SOCK_STREAM)
+            FAILS(rsp_accept(sd, 0), EAGAIN);
+        else
+            FAILS(rsp_recvmsg(sd, buffer, sizeof(buffer), NULL, NULL, 0), EAGAIN);
+        CHECK(fcntl(ready, F_SETFL, O_NONBLOCK) == 0);
+        CHECK(rsp_register(ready, name(), strlen(pool), NULL, 10000, REGF_DAEMONMODE) == 0);
+        if (types[i] == SOCK_STREAM)
+            FAILS(rsp_accept(ready, 0), EAGAIN);
+        else
+            FAILS(rsp_recvmsg(ready, buffer, sizeof(buffer), NULL, NULL, 0), EAGAIN);
+        CHECK(rsp_close(sd) == 0 && rsp_close(ready) == 0);
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -257,6 +287,7 @@ static const struct {
     {"own_descriptors", own_descriptors},
     {"interrupted", interrupted},
     {"forced", forced},
+    {"daemon", daemon_mode},
 };
 
 int main(int argc, char **argv)

@@ -107,3 +107,8 @@ fn a_failover_that_a_signal_has_interrupted_goes_on_at_the_next_call() {
 fn a_session_that_moves_by_itself_is_not_waited_for() {
     trouble("forced");
 }
+
+#[test]
+fn a_socket_in_daemon_mode_counts_as_registered_while_there_is_no_registrar() {
+    trouble("daemon");
+}
