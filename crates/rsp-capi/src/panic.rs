@@ -5,12 +5,13 @@ use std::cell::Cell;
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::errno::{Failure, Result};
+use crate::errno::{Failure, Result, errno, set_errno};
 
 /// Runs what an exported function does; an error sets `errno` and what `rsp_lasterror` says, and `failed` is returned. A panic, which is a bug of
-/// ours, is EIO.
+/// ours, is EIO. A success leaves `errno` as it was: the calls of the system inside change it, and POSIX lets no function set it to 0.
 pub(crate) fn boundary<T>(failed: T, call: impl FnOnce() -> Result<T>) -> T {
     let _not_cancelled = NotCancelled::new();
+    let before = errno();
     let result = if is_ending() { on_another_thread(call) } else { catch_unwind(AssertUnwindSafe(call)) };
     let result = result.unwrap_or_else(|panic| {
         let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
@@ -20,10 +21,16 @@ pub(crate) fn boundary<T>(failed: T, call: impl FnOnce() -> Result<T>) -> T {
         };
         Err(Failure::new(libc::EIO, format!("a bug in librserpool: {text}")))
     });
-    result.unwrap_or_else(|failure| {
-        failure.set();
-        failed
-    })
+    match result {
+        Ok(done) => {
+            set_errno(before);
+            done
+        }
+        Err(failure) => {
+            failure.set();
+            failed
+        }
+    }
 }
 
 /// Whether this thread has ended but for exit handlers and static destructors: the runtime has lost what it keeps for each thread.
@@ -101,5 +108,15 @@ mod tests {
         assert_eq!(boundary(-1, || panic!("of a test")), -1);
         assert_eq!(crate::errno::errno(), libc::EIO);
         assert_eq!(boundary(-1, || Ok(7)), 7);
+    }
+
+    #[test]
+    fn a_success_leaves_errno_alone() {
+        set_errno(libc::EDOM);
+        let done = boundary(-1, || {
+            set_errno(0);
+            Ok(7)
+        });
+        assert_eq!((done, errno()), (7, libc::EDOM));
     }
 }

@@ -308,23 +308,28 @@ fn protocol_of(number: c_int) -> Result<Protocol> {
 
 /// What the basic mode answers instead of -1.
 fn coded(call: impl FnOnce() -> Result<c_uint>) -> c_uint {
-    boundary(constant::RSPERR_INTERNAL, || match call() {
-        Ok(code) => Ok(code),
-        Err(failure) => {
-            failure.set();
-            Ok(match (failure.cause(), failure.errno) {
-                (cause @ 1.., _) => cause.into(),
-                (_, libc::ENETUNREACH) => constant::RSPERR_NO_REGISTRAR,
-                (_, libc::ETIMEDOUT) => constant::RSPERR_TIMEOUT,
-                (_, libc::ENOMEM) => constant::RSPERR_OUT_OF_MEMORY,
-                (_, libc::EBADF) => constant::RSPERR_NOT_FOUND,
-                (_, libc::EINVAL | libc::EFAULT | libc::ENAMETOOLONG | libc::EAFNOSUPPORT) => {
-                    constant::RSPERR_INVALID_ARGUMENT
-                }
-                _ => constant::RSPERR_INTERNAL,
-            })
-        }
-    })
+    let mut code = constant::RSPERR_INTERNAL;
+    boundary((), || {
+        let result = call();
+        code = match &result {
+            Ok(code) => *code,
+            Err(failure) => code_of(failure),
+        };
+        result.map(drop)
+    });
+    code
+}
+
+fn code_of(failure: &Failure) -> c_uint {
+    match (failure.cause(), failure.errno) {
+        (cause @ 1.., _) => cause.into(),
+        (_, libc::ENETUNREACH) => constant::RSPERR_NO_REGISTRAR,
+        (_, libc::ETIMEDOUT) => constant::RSPERR_TIMEOUT,
+        (_, libc::ENOMEM) => constant::RSPERR_OUT_OF_MEMORY,
+        (_, libc::EBADF) => constant::RSPERR_NOT_FOUND,
+        (_, libc::EINVAL | libc::EFAULT | libc::ENAMETOOLONG | libc::EAFNOSUPPORT) => constant::RSPERR_INVALID_ARGUMENT,
+        _ => constant::RSPERR_INTERNAL,
+    }
 }
 
 /// An identifier that is not 0. The standard library seeds its hashers from the system's random source.

@@ -276,6 +276,23 @@ static void daemon_mode(void)
     }
 }
 
+/* A call that succeeds leaves errno alone. */
+#define KEEPS_ERRNO(call) (errno = EIO, CHECK(call), CHECK(errno == EIO))
+
+static void keeps_errno(void)
+{
+    char buffer[64];
+    int pe = server(SOCK_SEQPACKET), pu = rsp_socket(AF_INET, SOCK_SEQPACKET, IPPROTO_TCP);
+    CHECK(pu >= 0);
+    KEEPS_ERRNO(rsp_connect(pu, name(), strlen(pool), 0) == 0);
+    KEEPS_ERRNO(rsp_send(pu, "a", 1, 0) == 1);
+    KEEPS_ERRNO(rsp_recv(pe, buffer, sizeof(buffer), 0) == 1);
+    KEEPS_ERRNO(rsp_close(pu) == 0);
+    KEEPS_ERRNO(rsp_deregister(pe, 0) == 0);
+    KEEPS_ERRNO(rsp_close(pe) == 0);
+    KEEPS_ERRNO((rsp_cleanup(), 1));
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -288,6 +305,7 @@ static const struct {
     {"interrupted", interrupted},
     {"forced", forced},
     {"daemon", daemon_mode},
+    {"errno", keeps_errno},
 };
 
 int main(int argc, char **argv)

@@ -112,3 +112,8 @@ fn a_session_that_moves_by_itself_is_not_waited_for() {
 fn a_socket_in_daemon_mode_counts_as_registered_while_there_is_no_registrar() {
     trouble("daemon");
 }
+
+#[test]
+fn calls_that_succeed_leave_errno_alone() {
+    trouble("errno");
+}
