@@ -65,6 +65,13 @@ impl ByHand {
         }
     }
 
+    /// There is nothing more to say of it; 0 is the socket itself.
+    pub(super) fn session_ended(&mut self, number: u32) {
+        if number != 0 {
+            self.status.remove(&number);
+        }
+    }
+
     /// The socket is being closed.
     pub(super) fn let_go(&mut self) {
         self.held = None;

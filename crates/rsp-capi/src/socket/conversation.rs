@@ -215,6 +215,9 @@ impl Socket {
         self.change(None, |state| {
             state.conversations.remove(&number);
             state.answers.forget(number);
+            if let Some(by_hand) = &mut state.by_hand {
+                by_hand.session_ended(number);
+            }
             if number == 0 {
                 state.ended = Some(ended);
             }

@@ -293,6 +293,54 @@ static void keeps_errno(void)
     KEEPS_ERRNO((rsp_cleanup(), 1));
 }
 
+/* Waits for a report whose text is this. */
+static void expect_status(int udp, const char *status)
+{
+    unsigned char report[512];
+    for (int i = 0; i < 400; i++) {
+        CHECK(is_readable(udp, WAIT));
+        ssize_t n = recv(udp, report, sizeof(report), 0);
+        CHECK(n > 156);
+        /* header, its center's text */
+        if (strcmp((const char *)report + 156, status) == 0)
+            return;
+    }
+    CHECK(!"such a report");
+}
+
+static void status(void)
+{
+    char buffer[64], word[64];
+    struct rsp_info info;
+    struct rsp_sndrcvinfo rinfo;
+    struct sockaddr_in here;
+    socklen_t length = sizeof(here);
+    int udp = socket(AF_INET, SOCK_DGRAM, 0), flags;
+    memset(&here, 0, sizeof(here));
+    here.sin_family = AF_INET;
+    here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(udp >= 0 && bind(udp, (struct sockaddr *)&here, sizeof(here)) == 0);
+    CHECK(getsockname(udp, (struct sockaddr *)&here, &length) == 0);
+    rsp_initinfo(&info);
+    snprintf(word, sizeof(word), "-cspserver=127.0.0.1:%d", ntohs(here.sin_port));
+    CHECK(rsp_initarg(&info, word) == 1 && rsp_initarg(&info, "-cspinterval=250") == 1);
+    CHECK(rsp_initialize(&info) == 0);
+    rsp_freeinfo(&info);
+    int pe = server(SOCK_SEQPACKET), pu = user(SOCK_SEQPACKET);
+    CHECK(rsp_send(pu, "a", 1, 0) == 1);
+    do {
+        flags = 0;
+        CHECK(rsp_recvmsg(pe, buffer, sizeof(buffer), &rinfo, &flags, WAIT) > 0);
+    } while (flags & MSG_RSERPOOL_NOTIFICATION);
+    CHECK(rsp_csp_setstatus(pe, 0, "serving") == 0 && rsp_csp_setstatus(pe, rinfo.rinfo_session, "busy") == 0);
+    expect_status(udp, "busy; serving");
+    CHECK(rsp_close(pu) == 0);
+    /* What is said of the session ends with it; what is said of the socket stays. */
+    expect_status(udp, "serving");
+    CHECK(rsp_close(pe) == 0);
+    close(udp);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -306,6 +354,7 @@ static const struct {
     {"forced", forced},
     {"daemon", daemon_mode},
     {"errno", keeps_errno},
+    {"status", status},
 };
 
 int main(int argc, char **argv)

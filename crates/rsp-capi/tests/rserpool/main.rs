@@ -117,3 +117,8 @@ fn a_socket_in_daemon_mode_counts_as_registered_while_there_is_no_registrar() {
 fn calls_that_succeed_leave_errno_alone() {
     trouble("errno");
 }
+
+#[test]
+fn what_was_said_of_a_session_is_not_reported_when_it_has_ended() {
+    trouble("status");
+}
