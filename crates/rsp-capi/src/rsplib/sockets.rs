@@ -265,7 +265,7 @@ fn time(value: &[u8]) -> Result<Option<Duration>> {
     match (u64::try_from(time.tv_sec), u32::try_from(time.tv_usec)) {
         (Ok(0), Ok(0)) => Ok(None),
         (Ok(seconds), Ok(micros @ 0..=999_999)) => Ok(Some(Duration::new(seconds, micros * 1000))),
-        _ => Err(Failure::new(libc::EDOM, "the time is no time")),
+        _ => Err(invalid("the time is no time")),
     }
 }
 

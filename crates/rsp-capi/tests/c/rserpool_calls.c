@@ -195,6 +195,10 @@ static void wrong_arguments(void)
     FAILS(rsp_forcefailover(sd, 0, 0), ENOTCONN);
     FAILS(rsp_accept(sd, 0), EOPNOTSUPP);
     FAILS(rsp_getsockopt(sd, SOL_RSP, 9999, &value, &length), ENOPROTOOPT);
+    struct timeval times[] = {{-1, 0}, {0, 1000000}};
+    FAILS(rsp_setsockopt(sd, SOL_SOCKET, SO_RCVTIMEO, &times[0], sizeof(times[0])), EINVAL);
+    FAILS(rsp_setsockopt(sd, SOL_SOCKET, SO_SNDTIMEO, &times[1], sizeof(times[1])), EINVAL);
+    FAILS(rsp_setsockopt(sd, SOL_SOCKET, SO_RCVTIMEO, &value, sizeof(value)), EINVAL);
     FAILS(rsp_update_session_parameters(sd, NULL), EFAULT);
     FAILS(rsp_connect(sd, text("nobody is here"), 14, 0), ENOENT);
     CHECK(rsp_close(sd) == 0);
