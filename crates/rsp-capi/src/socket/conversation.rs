@@ -186,19 +186,14 @@ impl Socket {
         conversation
     }
 
-    /// A number no session of this socket has.
-    pub(super) fn next_number(&self) -> u32 {
+    /// A number no session of this socket has, if there is one.
+    pub(super) fn next_number(&self) -> Option<u32> {
         let mut state = self.lock();
-        loop {
-            state.last_number = match &state.by_hand {
-                Some(_) => state.last_number % ByHand::MAX_SESSION + 1,
-                None => state.last_number.wrapping_add(1).max(1),
-            };
-            let number = state.last_number;
-            if !state.conversations.contains_key(&number) && state.source(number).is_none() {
-                return state.last_number;
-            }
-        }
+        let most = if state.by_hand.is_some() { ByHand::MAX_SESSION } else { u32::MAX };
+        let is_taken = |number| state.conversations.contains_key(&number) || state.source(number).is_some();
+        let number = free_number(state.last_number, most, is_taken)?;
+        state.last_number = number;
+        Some(number)
     }
 
     fn session_ended(&self, conversation: &Conversation, ended: Result<()>) {
@@ -222,5 +217,31 @@ impl Socket {
                 state.ended = Some(ended);
             }
         });
+    }
+}
+
+/// The first number from 1 to `most` that is free, behind the last one that was given away.
+fn free_number(last: u32, most: u32, is_taken: impl Fn(u32) -> bool) -> Option<u32> {
+    let last = if last < most { last } else { 0 };
+    (last + 1..=most).chain(1..=last).find(|number| !is_taken(*number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_one_behind_the_other_and_none_is_given_twice() {
+        let mut taken = Vec::new();
+        let mut last = 0;
+        for expected in 1..=3 {
+            last = free_number(last, 3, |number| taken.contains(&number)).expect("one is free");
+            assert_eq!(last, expected);
+            taken.push(last);
+        }
+        assert_eq!(free_number(last, 3, |number| taken.contains(&number)), None);
+        assert_eq!(free_number(last, 3, |number| number != 2), Some(2));
+        assert_eq!(free_number(3, 3, |_| false), Some(1));
+        assert_eq!(free_number(u32::MAX, u32::MAX, |number| number == u32::MAX), Some(1));
     }
 }

@@ -195,7 +195,11 @@ impl Socket {
     async fn accept_all(self: Arc<Self>, element: Arc<PoolElement>) {
         while let Some(session) = element.accept().await {
             match self.style {
-                Style::Many => drop(self.begin(self.next_number(), End::Element(session))),
+                Style::Many => match self.next_number() {
+                    Some(number) => drop(self.begin(number, End::Element(session))),
+                    // It ends here, as it is dropped.
+                    None => tracing::warn!("a session is refused: all numbers of this socket are taken"),
+                },
                 Style::One => {
                     let is_open = self.change(None, |state| {
                         if !state.closed {

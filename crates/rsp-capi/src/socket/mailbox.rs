@@ -128,7 +128,7 @@ impl Socket {
     fn reached(&self, named: Addressee, sent: &Sent) -> Addressee {
         let pe = sent.pe().cloned().or(named.pe);
         let source = pe.clone().map(Source::Pe).or(named.address.map(Source::Address));
-        let session = source.map_or(0, |source| self.correspondent(&source));
+        let session = source.and_then(|source| self.correspondent(&source)).unwrap_or(0);
         Addressee { session, pe, ..named }
     }
 
@@ -143,10 +143,10 @@ impl Socket {
     }
 
     /// A session has moved: its number goes with it. Answers the number, and how often it has moved.
-    fn correspondent_moved(&self, failover: &Failover) -> (u32, u32) {
+    fn correspondent_moved(&self, failover: &Failover) -> Option<(u32, u32)> {
         let number = match self.known(&failover.to.pool, failover.from) {
             Some((number, _)) => number,
-            None => self.correspondent(&Source::Pe(failover.to.clone())),
+            None => self.correspondent(&Source::Pe(failover.to.clone()))?,
         };
         let mut state = self.lock();
         let correspondents = state.mailbox.iter_mut().flat_map(|mailbox| &mut mailbox.correspondents);
@@ -156,24 +156,24 @@ impl Socket {
             known.failovers += 1;
             count = known.failovers;
         }
-        (number, count)
+        Some((number, count))
     }
 
-    /// The number of somebody.
-    fn correspondent(&self, source: &Source) -> u32 {
+    /// The number of somebody, if one is free.
+    fn correspondent(&self, source: &Source) -> Option<u32> {
         if let Some(mailbox) = &self.lock().mailbox
             && let Some(known) = mailbox.correspondents.iter().find(|known| known.source == *source)
         {
-            return known.number;
+            return Some(known.number);
         }
-        let number = self.next_number();
+        let number = self.next_number()?;
         if let Some(mailbox) = &mut self.lock().mailbox {
             if mailbox.correspondents.len() >= MAX_CORRESPONDENTS {
                 mailbox.correspondents.remove(0);
             }
             mailbox.correspondents.push(Correspondent { number, source: source.clone(), failovers: 0 });
         }
-        number
+        Some(number)
     }
 }
 
@@ -202,11 +202,12 @@ async fn read(socket: Arc<Socket>, user: PoolUser) {
         }
         let (source, item) = user.recv_item().await;
         if let Item::Failover(failover) = item {
-            let (number, count) = socket.correspondent_moved(&failover);
-            socket.tell(Notice::failover(number, count, failover));
+            if let Some((number, count)) = socket.correspondent_moved(&failover) {
+                socket.tell(Notice::failover(number, count, failover));
+            }
             continue;
         }
-        let number = socket.correspondent(&source);
+        let Some(number) = socket.correspondent(&source) else { continue };
         let pe = match source {
             Source::Pe(pe) => Some(pe),
             Source::Address(_) => None,
