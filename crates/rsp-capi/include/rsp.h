@@ -275,6 +275,7 @@ RSP_INLINE_ int rsp_initialize(const struct rsp_info *info) { return rsp_ha_init
 
 /*
  * Closes all sockets, deregisters, and ends the library's thread; waits 1 s at most for what is under way. Optional: the end of the program does it.
+ * The descriptors stay open until rsp_close; all other calls give EBADF for them.
  */
 RSP_INLINE_ void rsp_cleanup(void) { rsp_ha_cleanup(); }
 
@@ -309,7 +310,7 @@ RSP_INLINE_ ssize_t rsp_connect(int fd, const void *handle, size_t len) { return
 
 /*
  * Ends sessions in order, deregisters, closes the descriptor. Waits for outcomes (RSP_OPT_LINGER) unless it is non-blocking: then all that goes on
- * in the background. Other threads that wait on it return with EBADF.
+ * in the background. Other threads that wait on it return with EBADF. After rsp_cleanup it only closes the descriptor.
  */
 RSP_INLINE_ ssize_t rsp_close(int fd) { return rsp_ha_close(fd); }
 

@@ -281,4 +281,20 @@ mod tests {
         }
         assert_eq!(Key::of(theirs).expect_err("it is closed").errno, libc::EBADF);
     }
+
+    #[test]
+    fn ends_of_the_application_are_known_until_they_are_closed() {
+        let (theirs, ours) = Descriptor::pair(false).expect("a pair");
+        let key = ours.key;
+        assert!(is_known(theirs) && !is_known(ours.ours.as_raw_fd()) && !close_left(theirs));
+        close(theirs);
+        drop(ours);
+        assert!(!known().contains_key(&key));
+
+        let (theirs, ours) = Descriptor::pair(false).expect("a pair");
+        let key = ours.key;
+        drop(ours);
+        assert!(is_known(theirs) && close_left(theirs) && !close_left(theirs));
+        assert!(!known().contains_key(&key));
+    }
 }
