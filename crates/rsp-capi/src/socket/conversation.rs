@@ -209,6 +209,7 @@ impl Socket {
         }
         self.change(None, |state| {
             state.conversations.remove(&number);
+            state.room.came(number);
             state.answers.forget(number);
             if let Some(by_hand) = &mut state.by_hand {
                 by_hand.session_ended(number);

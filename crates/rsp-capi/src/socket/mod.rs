@@ -10,6 +10,7 @@ mod notice;
 mod options;
 mod outcome;
 mod receive;
+mod room;
 mod send;
 mod user;
 
@@ -34,6 +35,7 @@ pub(crate) use self::options::{Options, mapping};
 use self::outcome::{Answers, Outcomes};
 use self::receive::Rest;
 pub(crate) use self::receive::{Next, Received};
+use self::room::Room;
 pub(crate) use self::send::{Context, To};
 use crate::descriptor::{Descriptor, Key, is_non_blocking};
 use crate::errno::{Failure, Result};
@@ -116,8 +118,7 @@ pub(crate) struct State {
     by_hand: Option<ByHand>,
     closed: bool,
     is_readable: bool,
-    /// A message was refused, or will be, for want of room.
-    is_window_full: bool,
+    room: Room,
     is_full: bool,
     is_at_end: bool,
     wakers: Vec<Waker>,
@@ -329,7 +330,8 @@ impl State {
             self.is_at_end = true;
             descriptor.end();
         }
-        let is_full = self.is_window_full || self.connect.is_running() || self.register.is_running();
+        let is_full =
+            self.room.is_missing(self.conversations.len()) || self.connect.is_running() || self.register.is_running();
         match (is_full, self.is_full, fd) {
             (true, false, Some(fd)) => self.is_full = descriptor.set_full(fd),
             (false, true, _) => {

@@ -102,7 +102,7 @@ impl Socket {
             Some(done) => done,
             None => {
                 if let Some(conversation) = conversation {
-                    self.await_room(library, fd, conversation, len);
+                    self.await_room(library, fd, conversation, len, patience == Patience::None);
                 }
                 match patience {
                     Patience::None => return Err(Failure::new(libc::EAGAIN, "the window is full")),
@@ -116,20 +116,27 @@ impl Socket {
             }
         };
         if let Some(conversation) = conversation.filter(|it| it.room() < LEAST) {
-            self.await_room(library, fd, conversation, LOW_WATER);
+            self.await_room(library, fd, conversation, LOW_WATER, false);
         }
         Ok(done.map_err(Failure::from))
     }
 
-    /// Makes the descriptor unwritable until there is room for so many bytes.
-    fn await_room(self: &Arc<Self>, library: &Library, fd: RawFd, conversation: &Arc<Conversation>, bytes: usize) {
-        if self.change(Some(fd), |state| std::mem::replace(&mut state.is_window_full, true)) {
+    /// Counts the session as full until there is room for so many bytes.
+    fn await_room(
+        self: &Arc<Self>,
+        library: &Library,
+        fd: RawFd,
+        conversation: &Arc<Conversation>,
+        bytes: usize,
+        is_refused: bool,
+    ) {
+        if !self.change(Some(fd), |state| state.room.is_out(conversation.number, is_refused)) {
             return;
         }
         let (socket, conversation) = (Arc::clone(self), Arc::clone(conversation));
         library.runtime.spawn(async move {
             conversation.room_for(bytes).await;
-            socket.change(None, |state| state.is_window_full = false);
+            socket.change(None, |state| state.room.came(conversation.number));
         });
     }
 

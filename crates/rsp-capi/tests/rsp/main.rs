@@ -71,3 +71,8 @@ fn threads_signals_fork_and_cancellation_are_as_posix_has_them() {
 fn notifications_name_the_session_and_the_server_they_are_about() {
     passes("notices.c", Language::C11);
 }
+
+#[test]
+fn a_peer_that_never_reads_does_not_keep_the_socket_unwritable_for_others() {
+    passes("stalled.c", Language::C11);
+}
