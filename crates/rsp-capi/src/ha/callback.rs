@@ -116,7 +116,12 @@ pub(crate) fn send_ahead(socket: &Arc<Socket>, session: u32, outgoing: &Outgoing
         .flatten()
 }
 
-/// A call that is going to wait for a message: what it waits for may be among the resends, so they go.
+/// Whether this thread is in a callback.
+pub(crate) fn is_inside() -> bool {
+    RUNNING.try_with(|running| !running.borrow().is_empty()).unwrap_or(false)
+}
+
+/// A call that is going to wait: what it waits for may be among the resends, or come of them, so they go.
 pub(crate) fn release(socket: &Arc<Socket>) {
     let _ = RUNNING.try_with(|running| {
         for it in running.borrow_mut().iter_mut().filter(|it| Arc::ptr_eq(&it.socket, socket)) {

@@ -125,6 +125,8 @@ pub(crate) fn close(fd: RawFd) -> Result<()> {
     let Some(socket) = library.table.take(found.key()) else {
         return Err(Failure::new(libc::EBADF, "the socket is being closed"));
     };
+    // A session does not end before its resends have gone.
+    super::callback::release(&socket);
     let closing = library.runtime.enter(|| socket.close());
     crate::descriptor::close(fd);
     match patience {

@@ -35,6 +35,9 @@ pub unsafe extern "C-unwind" fn rsp_ha_poll(fds: *mut pollfd, count: nfds_t, ms:
                 return Ok(Step::Callback(call));
             }
             let left = deadline.map_or(-1, millis_until);
+            if left != 0 {
+                release(all.iter().map(|it| it.fd));
+            }
             // SAFETY: as above.
             let ready = unsafe { libc::poll(all.as_mut_ptr(), count, left) };
             if ready < 0 {
@@ -86,10 +89,11 @@ pub unsafe extern "C-unwind" fn rsp_ha_select(
             if let Some(call) = (0..count).filter(named).find_map(|fd| pending(fd, depth)) {
                 return Ok(Step::Callback(call));
             }
-            let mut left = asked.deadline.map(|deadline| {
-                let left = deadline.saturating_duration_since(Instant::now());
-                timeval { tv_sec: left.as_secs() as _, tv_usec: left.subsec_micros() as _ }
-            });
+            let left = asked.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left != Some(Duration::ZERO) {
+                release((0..count).filter(named));
+            }
+            let mut left = left.map(|left| timeval { tv_sec: left.as_secs() as _, tv_usec: left.subsec_micros() as _ });
             let mut found = asked.sets;
             let [r, w, e] = &mut found;
             let pointer = |set: &mut Option<fd_set>| set.as_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut);
@@ -189,6 +193,13 @@ fn pending(fd: c_int, depth: usize) -> Option<Call> {
     let (_, socket) = socket(fd).ok()?;
     let (callback, notice) = socket.next_callback(fd)?;
     Some(callback::begin(&socket, callback, notice, depth))
+}
+
+/// A call that may wait for these lets go what it could wait for, if it is made from inside a callback.
+fn release(fds: impl Iterator<Item = c_int>) {
+    if callback::is_inside() {
+        fds.filter_map(|fd| socket(fd).ok()).for_each(|(_, socket)| callback::release(&socket));
+    }
 }
 
 /// What `poll` itself checks, before its array is looked at.

@@ -139,8 +139,21 @@ impl Socket {
     ///
     /// # Errors
     /// ENOENT if there was none with this context, EAGAIN if it is not known in time.
-    pub(crate) fn outcome(&self, library: &Library, fd: RawFd, context: u32, patience: Patience) -> Result<u32> {
-        self.wait(library, fd, patience, |state| state.outcomes.take(context))
+    pub(crate) fn outcome(
+        self: &Arc<Self>,
+        library: &Library,
+        fd: RawFd,
+        context: u32,
+        patience: Patience,
+    ) -> Result<u32> {
+        match self.wait(library, fd, Patience::None, |state| state.outcomes.take(context)) {
+            Err(failure) if failure.errno == libc::EAGAIN && patience != Patience::None => {
+                // It may be that of a resend.
+                crate::ha::callback::release(self);
+                self.wait(library, fd, patience, |state| state.outcomes.take(context))
+            }
+            other => other,
+        }
     }
 
     pub(super) fn came_out(&self, to: &Addressee, context: u32, outcome: rserpool::Result<Outcome>) {

@@ -76,3 +76,8 @@ fn notifications_name_the_session_and_the_server_they_are_about() {
 fn a_peer_that_never_reads_does_not_keep_the_socket_unwritable_for_others() {
     passes("stalled.c", Language::C11);
 }
+
+#[test]
+fn a_callback_that_waits_gets_what_it_waits_for() {
+    passes("callbacks_wait.c", Language::C11);
+}
