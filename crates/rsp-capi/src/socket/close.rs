@@ -10,7 +10,7 @@ use crate::errno::Failure;
 impl Socket {
     /// Ends everything: waiting calls at once, with EBADF; sessions and the registration in order, when the future runs.
     pub(crate) fn close(self: &Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
-        let (conversations, element, accepted, mailbox, options) = self.change(None, |state| {
+        let (conversations, element, to_accept, mailbox, options) = self.change(None, |state| {
             state.closed = true;
             state.queue.clear();
             if let Some(by_hand) = &mut state.by_hand {
@@ -26,11 +26,11 @@ impl Socket {
             }
             let conversations: Vec<_> = state.conversations.drain().map(|(_, conversation)| conversation).collect();
             let mailbox = state.mailbox.take();
-            (conversations, state.element.take(), state.accepted.take(), mailbox, state.options.clone())
+            (conversations, state.element.take(), std::mem::take(&mut state.to_accept), mailbox, state.options.clone())
         });
-        self.accepting.notify_one();
+        self.accepting.notify_waiters();
         async move {
-            drop(accepted);
+            drop(to_accept);
             let closing: Vec<_> = conversations
                 .into_iter()
                 .map(|conversation| tokio::spawn(async move { conversation.close(options.linger).await }))

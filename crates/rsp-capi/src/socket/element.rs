@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rserpool::{Mapping, PeHandle, Policy, PoolElement, PoolHandle, Transport};
+use rserpool::{Mapping, PeHandle, PeSession, Policy, PoolElement, PoolHandle, Transport};
 
 use super::conversation::End;
 use super::{Attempt, Notice, NoticeKind, Options, Patience, Socket, Style};
@@ -201,17 +201,34 @@ impl Socket {
                     None => tracing::warn!("a session is refused: all numbers of this socket are taken"),
                 },
                 Style::One => {
-                    let is_open = self.change(None, |state| {
-                        if !state.closed {
-                            state.accepted = Some(session);
-                        }
-                        !state.closed
-                    });
-                    if !is_open {
+                    if !self.offer(session).await {
                         return;
                     }
-                    self.accepting.notified().await;
                 }
+            }
+        }
+    }
+
+    /// Holds a session ready for `rsp_accept` once none of another registration is, and waits until it is taken; no once the socket is closed.
+    async fn offer(&self, session: PeSession) -> bool {
+        let mut session = Some(session);
+        loop {
+            // From here on it hears of what is taken.
+            let taken = self.accepting.notified();
+            let is_over = self.change(None, |state| {
+                if state.closed {
+                    return Some(false);
+                }
+                match (state.to_accept.is_empty(), session.take()) {
+                    (true, None) => return Some(true),
+                    (true, Some(first)) => state.to_accept.push_back(first),
+                    (false, waiting) => session = waiting,
+                }
+                None
+            });
+            match is_over {
+                Some(is_open) => return is_open,
+                None => taken.await,
             }
         }
     }

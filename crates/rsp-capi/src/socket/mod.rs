@@ -83,7 +83,7 @@ pub(crate) struct Socket {
     /// From the protocol the application named; nothing = as configured.
     protocol: Option<Mapping>,
     library: Weak<Library>,
-    /// The next session may come: the one before was accepted.
+    /// A session was accepted: the next may come, of this registration or one before.
     accepting: Notify,
     /// Something was taken out of the queue.
     fetched: Notify,
@@ -109,7 +109,8 @@ pub(crate) struct State {
     last_number: u32,
     queue: VecDeque<Inbound>,
     rest: Option<Rest>,
-    accepted: Option<PeSession>,
+    /// Sessions for rsp_accept: one, and those for which there was no descriptor.
+    to_accept: VecDeque<PeSession>,
     answers: Answers,
     outcomes: Outcomes,
     /// How the session of a connected socket ended.
@@ -317,7 +318,7 @@ impl State {
         // Once it is closed, the number may be a stranger's.
         let fd = fd.filter(|_| !self.closed);
         let shows_failure = self.by_hand.as_ref().is_some_and(ByHand::shows_failure);
-        let is_readable = !self.queue.is_empty() || self.rest.is_some() || self.accepted.is_some() || shows_failure;
+        let is_readable = !self.queue.is_empty() || self.rest.is_some() || !self.to_accept.is_empty() || shows_failure;
         match (is_readable, self.is_readable, fd) {
             (true, false, _) => {
                 self.is_readable = true;

@@ -90,14 +90,26 @@ impl Socket {
             return Err(Failure::new(libc::EOPNOTSUPP, "only a SOCK_STREAM socket accepts"));
         }
         let session: PeSession =
-            self.wait(library, fd, patience, |state| match (state.is_element(), state.accepted.take()) {
+            self.wait(library, fd, patience, |state| match (state.is_element(), state.to_accept.pop_front()) {
                 (_, Some(session)) => Some(Ok(session)),
                 (false, None) => Some(Err(Failure::new(libc::EINVAL, "it is not registered"))),
                 (true, None) => None,
             })?;
-        self.accepting.notify_one();
         let peer = session.peer_addr();
-        let (accepted_fd, accepted) = Socket::open(library, Style::One, self.protocol, false)?;
+        let opened = Socket::open(library, Style::One, self.protocol, false);
+        let (accepted_fd, accepted) = match opened {
+            Ok(opened) => opened,
+            Err(failure) => {
+                // It is for the next call, as a connection of the system's is.
+                self.change(None, |state| {
+                    if !state.closed {
+                        state.to_accept.push_front(session);
+                    }
+                });
+                return Err(failure);
+            }
+        };
+        self.accepting.notify_waiters();
         let (options, called) = {
             let state = self.lock();
             (state.options.clone(), state.by_hand.as_ref().map(|it| it.called))

@@ -81,3 +81,8 @@ fn a_peer_that_never_reads_does_not_keep_the_socket_unwritable_for_others() {
 fn a_callback_that_waits_gets_what_it_waits_for() {
     passes("callbacks_wait.c", Language::C11);
 }
+
+#[test]
+fn no_session_that_waits_for_accept_is_lost() {
+    passes("accepting.c", Language::C11);
+}
