@@ -20,3 +20,4 @@ pub mod rsplib;
 mod runtime;
 mod socket;
 mod table;
+mod under_way;

@@ -15,10 +15,13 @@ use crate::rsplib::basic::Registrations;
 use crate::runtime::Runtime;
 use crate::socket::Socket;
 use crate::table::Table;
+use crate::under_way::UnderWay;
 
 #[derive(Debug)]
 pub(crate) struct Library {
     pub(crate) table: Table,
+    /// Sockets that are being closed in the background.
+    pub(crate) closing: UnderWay,
     /// Pool elements of `<rserpool.h>`'s basic mode.
     pub(crate) basic: Registrations,
     pub(crate) config: Config,
@@ -85,6 +88,7 @@ pub(crate) fn cleanup() {
         sockets.iter().for_each(|socket| socket.leave_descriptor());
         let ends: Vec<_> = sockets.iter().map(|socket| socket.close()).collect();
         let elements = library.basic.take_all();
+        let closing = library.closing.clone();
         let all = async move {
             for element in elements {
                 tokio::spawn(async move { drop(element.deregister().await) });
@@ -94,6 +98,7 @@ pub(crate) fn cleanup() {
                 // A task that panicked has ended, too.
                 let _ = end.await;
             }
+            closing.over().await;
         };
         library.runtime.finish(EXIT_FLUSH, all);
     }
@@ -114,6 +119,7 @@ fn start(current: &mut MutexGuard<'_, Option<Arc<Library>>>, settings: Settings)
     let user = runtime.call(builder.build())??;
     let library = Arc::new(Library {
         table: Table::default(),
+        closing: UnderWay::most(MAX_CLOSING),
         basic: Registrations::default(),
         config,
         user,
@@ -170,5 +176,7 @@ extern "C" fn in_child() {
 
 static HANDLERS: Once = Once::new();
 
+/// Sockets being closed that the end of the program waits for; as many as a process has descriptors.
+const MAX_CLOSING: u32 = 1 << 20;
 /// How long the end of the program may wait for what is under way.
 const EXIT_FLUSH: Duration = Duration::from_secs(1);

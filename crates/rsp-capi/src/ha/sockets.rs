@@ -122,12 +122,17 @@ pub(crate) fn close(fd: RawFd) -> Result<()> {
         Err(failure) => return Err(failure),
     };
     let patience = Patience::of(fd, false);
+    let going = library.closing.begin();
     let Some(socket) = library.table.take(found.key()) else {
         return Err(Failure::new(libc::EBADF, "the socket is being closed"));
     };
     // A session does not end before its resends have gone.
     super::callback::release(&socket);
-    let closing = library.runtime.enter(|| socket.close());
+    let ended = library.runtime.enter(|| socket.close());
+    let closing = async move {
+        ended.await;
+        drop(going);
+    };
     crate::descriptor::close(fd);
     match patience {
         Patience::None => library.runtime.spawn(closing),

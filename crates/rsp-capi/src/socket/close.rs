@@ -40,8 +40,7 @@ impl Socket {
                 let _ = element.deregister().await;
             }
             if let Some(mailbox) = mailbox {
-                mailbox.reader.abort();
-                mailbox.user.close().await;
+                mailbox.close(options.linger).await;
             }
             for closing in closing {
                 // One that panicked has ended, too.

@@ -4,6 +4,7 @@
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use rserpool::{Destination, Failover, Item, Outgoing, PeHandle, PeId, PoolHandle, PoolUser, Sent, Source};
 use tokio::task::AbortHandle;
@@ -12,6 +13,7 @@ use super::outcome::Addressee;
 use super::{Context, Inbound, Notice, Patience, Socket, Style};
 use crate::errno::{Failure, Result};
 use crate::library::Library;
+use crate::under_way::UnderWay;
 
 /// The part of the process's pool user that is this socket's own.
 #[derive(Debug)]
@@ -21,7 +23,22 @@ pub(super) struct Mailbox {
     /// Who has written, by the number the application knows them by.
     correspondents: Vec<Correspondent>,
     /// Sends that go on in the background.
-    pub(super) under_way: usize,
+    pub(super) under_way: UnderWay,
+}
+
+impl Mailbox {
+    /// Ends its sessions in order, also those that are still being opened for a message, at most `linger`.
+    pub(super) async fn close(self, linger: Option<Duration>) {
+        self.reader.abort();
+        let closing = async {
+            self.under_way.over().await;
+            self.user.close().await;
+        };
+        match linger {
+            Some(linger) => drop(tokio::time::timeout(linger, closing).await),
+            None => closing.await,
+        }
+    }
 }
 
 /// Somebody who has written, or was written to.
@@ -78,26 +95,21 @@ impl Socket {
         outgoing: Outgoing,
         context: Context,
     ) -> Result<()> {
-        self.change(Some(fd), |state| {
-            let mailbox = state.mailbox.as_mut().ok_or_else(super::closed)?;
-            if mailbox.under_way >= MAX_UNDER_WAY {
-                return Err(Failure::new(libc::EAGAIN, "too many messages wait for sessions that are being opened"));
-            }
-            mailbox.under_way += 1;
+        let going = self.change(Some(fd), |state| {
+            let mailbox = state.mailbox.as_ref().ok_or_else(super::closed)?;
+            let too_many = "too many messages wait for sessions that are being opened";
+            let going = mailbox.under_way.begin().ok_or_else(|| Failure::new(libc::EAGAIN, too_many))?;
             if context.number != 0 {
                 state.outcomes.begin(context.number);
             }
-            Ok(())
+            Ok::<_, Failure>(going)
         })?;
         let socket = Arc::clone(self);
         library.runtime.spawn(async move {
             let named = Addressee::named(&to);
             let sent = user.send(to, outgoing.clone()).await;
-            socket.change(None, |state| {
-                if let Some(mailbox) = &mut state.mailbox {
-                    mailbox.under_way -= 1;
-                }
-            });
+            // Its session is open, and closing the mailbox waits for the outcome.
+            drop(going);
             let (addressee, outcome) = match sent {
                 Ok(sent) => (socket.reached(named, &sent), sent.await),
                 Err(error) => {
@@ -120,7 +132,12 @@ impl Socket {
         }
         let user = library.user.separate();
         let reader = library.runtime.enter(|| tokio::spawn(read(Arc::clone(self), user.clone()))).abort_handle();
-        state.mailbox = Some(Mailbox { user: user.clone(), reader, correspondents: Vec::new(), under_way: 0 });
+        state.mailbox = Some(Mailbox {
+            user: user.clone(),
+            reader,
+            correspondents: Vec::new(),
+            under_way: UnderWay::most(MAX_UNDER_WAY),
+        });
         Ok(user)
     }
 
@@ -221,7 +238,7 @@ async fn read(socket: Arc<Socket>, user: PoolUser) {
 }
 
 /// Sends to named destinations that may wait for their sessions in the background.
-const MAX_UNDER_WAY: usize = 64;
+const MAX_UNDER_WAY: u32 = 64;
 /// Servers and addresses that are known by a number at a time.
 const MAX_CORRESPONDENTS: usize = 65_536;
 /// Items a socket holds before nothing more is fetched for it.

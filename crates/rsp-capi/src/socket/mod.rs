@@ -355,9 +355,14 @@ async fn watch_for_close(watched: UnixStream, key: Key, library: Weak<Library>) 
         let _ = watched.try_io(Interest::READABLE, || Err::<(), _>(std::io::ErrorKind::WouldBlock.into()));
     }
     let Some(library) = library.upgrade() else { return };
+    let going = library.closing.begin();
     let Some(socket) = library.table.take(key) else { return };
     drop(library);
-    tokio::spawn(socket.close());
+    let closing = socket.close();
+    tokio::spawn(async move {
+        closing.await;
+        drop(going);
+    });
 }
 
 fn closed() -> Failure {

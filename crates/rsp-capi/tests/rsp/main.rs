@@ -86,3 +86,8 @@ fn a_callback_that_waits_gets_what_it_waits_for() {
 fn no_session_that_waits_for_accept_is_lost() {
     passes("accepting.c", Language::C11);
 }
+
+#[test]
+fn a_message_that_was_accepted_arrives_however_its_sender_parts() {
+    passes("parting.c", Language::C11);
+}
