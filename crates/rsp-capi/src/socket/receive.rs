@@ -185,7 +185,7 @@ impl State {
 
     /// Whether it is registered, or may come to be by itself.
     fn is_element(&self) -> bool {
-        let is_daemon = self.by_hand.as_ref().is_some_and(|it| it.is_daemon);
+        let is_daemon = self.by_hand.as_ref().is_some_and(|it| it.daemon.is_some());
         self.element.is_some() || self.register.is_running() || is_daemon
     }
 
