@@ -18,6 +18,7 @@ mod library;
 mod panic;
 pub mod rsplib;
 mod runtime;
+mod signals;
 mod socket;
 mod table;
 mod under_way;

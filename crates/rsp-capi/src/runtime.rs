@@ -5,7 +5,6 @@
 //! a call waits: then the calling thread drives by itself, so that a message that arrives is in its hands without waking anybody. The background
 //! thread comes back when no call has come for a moment.
 
-use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
@@ -17,7 +16,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use crate::baton::{Baton, Parked};
-use crate::errno::{self, Failure, Result};
+use crate::errno::{Failure, Result};
+use crate::signals;
 
 /// The runtime and its background thread.
 #[derive(Debug)]
@@ -46,12 +46,12 @@ impl Runtime {
     pub(crate) fn start() -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .on_thread_park(|| errno::set_errno(0))
-            .on_thread_unpark(notice_signal)
+            .on_thread_park(signals::before_sleep)
+            .on_thread_unpark(signals::after_sleep)
             .build()?;
         let shared = Arc::new(Shared { runtime: ManuallyDrop::new(runtime), baton: Baton::default() });
         let background = Arc::clone(&shared);
-        let blocked = SignalsBlocked::new();
+        let blocked = signals::Blocked::all();
         let thread = std::thread::Builder::new().name("rserpool".to_owned()).spawn(move || background.run())?;
         drop(blocked);
         Ok(Runtime { shared, thread: Some(thread) })
@@ -164,20 +164,16 @@ impl Shared {
         deadline: Option<Instant>,
         poll: &mut impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> std::result::Result<T, Stopped> {
-        INTERRUPTED.set(false);
-        let result = self.runtime.block_on(async {
+        let _watched = signals::Watched::new();
+        self.runtime.block_on(async {
             let waiting = std::future::poll_fn(|cx| {
                 if let Poll::Ready(done) = poll(cx) {
                     return Poll::Ready(Ok(done));
                 }
-                if INTERRUPTED.take() {
-                    return Poll::Ready(Err(Stopped::Interrupted));
+                match signals::came(cx.waker()) {
+                    true => Poll::Ready(Err(Stopped::Interrupted)),
+                    false => Poll::Pending,
                 }
-                ROOT.with_borrow_mut(|root| match root {
-                    Some(root) => root.clone_from(cx.waker()),
-                    None => *root = Some(cx.waker().clone()),
-                });
-                Poll::Pending
             });
             match deadline {
                 None => waiting.await,
@@ -185,9 +181,7 @@ impl Shared {
                     tokio::time::timeout_at(deadline.into(), waiting).await.unwrap_or(Err(Stopped::TimedOut))
                 }
             }
-        });
-        ROOT.set(None);
-        result
+        })
     }
 }
 
@@ -212,50 +206,12 @@ impl Drop for Shared {
     }
 }
 
-thread_local! {
-    /// A signal handler ran while this thread was driving.
-    static INTERRUPTED: Cell<bool> = const { Cell::new(false) };
-    /// Whom to tell of that.
-    static ROOT: RefCell<Option<Waker>> = const { RefCell::new(None) };
-}
-
-/// tokio goes on sleeping when a signal comes; calls of POSIX return.
-fn notice_signal() {
-    if errno::errno() == libc::EINTR {
-        INTERRUPTED.set(true);
-        ROOT.with_borrow(|root| root.iter().for_each(Waker::wake_by_ref));
-    }
-}
-
 impl From<Stopped> for Failure {
     fn from(stopped: Stopped) -> Self {
         match stopped {
             Stopped::Interrupted => Failure::new(libc::EINTR, "a signal came"),
             Stopped::TimedOut => Failure::new(libc::EAGAIN, "time is up"),
         }
-    }
-}
-
-/// All signals are blocked in this thread, and those it starts, until this is dropped.
-struct SignalsBlocked(libc::sigset_t);
-
-impl SignalsBlocked {
-    fn new() -> Self {
-        // SAFETY: both sets live here; the system fills the second with the mask as it was.
-        unsafe {
-            let mut all: libc::sigset_t = std::mem::zeroed();
-            let mut before: libc::sigset_t = std::mem::zeroed();
-            libc::sigfillset(&raw mut all);
-            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
-            SignalsBlocked(before)
-        }
-    }
-}
-
-impl Drop for SignalsBlocked {
-    fn drop(&mut self) {
-        // SAFETY: it is the mask this thread had.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut()) };
     }
 }
 
@@ -327,6 +283,53 @@ mod tests {
         drop(is_over);
         signals.join().expect("it does not panic");
         assert_eq!(finished, Ok(()));
+    }
+
+    /// Waits, on this thread, while a task sends it this signal from the midst of its work.
+    fn wait_while_working(runtime: &Runtime, signal: std::ffi::c_int) -> std::result::Result<(), Stopped> {
+        let me = std::thread::current().id();
+        let (done, mut is_done) = oneshot::channel();
+        runtime.spawn(async move {
+            let mut turns = 0;
+            while turns < 5 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                turns += u32::from(std::thread::current().id() == me);
+            }
+            // SAFETY: the tests have a handler for it, or it is one that is ignored.
+            unsafe { libc::raise(signal) };
+            // It has worked on, and slept.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let _ = done.send(());
+            std::future::pending::<()>().await;
+        });
+        let deadline = Instant::now() + Duration::from_secs(30);
+        runtime.wait(Some(deadline), |cx| Pin::new(&mut is_done).poll(cx).map(drop))
+    }
+
+    #[test]
+    fn a_signal_that_comes_while_a_waiting_thread_works_ends_the_call() {
+        extern "C" fn nothing(_: std::ffi::c_int) {}
+        let runtime = Runtime::start().expect("a runtime");
+        // SAFETY: the handler does nothing, and no other test uses this signal.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = nothing as extern "C" fn(std::ffi::c_int) as libc::sighandler_t;
+            libc::sigaction(libc::SIGUSR2, &raw const action, std::ptr::null_mut());
+        }
+        assert_eq!(wait_while_working(&runtime, libc::SIGUSR2), Err(Stopped::Interrupted));
+        // SAFETY: the set lives through the calls, and the system fills it.
+        let is_blocked = unsafe {
+            let mut mask: libc::sigset_t = std::mem::zeroed();
+            libc::pthread_sigmask(libc::SIG_SETMASK, std::ptr::null(), &raw mut mask);
+            libc::sigismember(&raw const mask, libc::SIGUSR2)
+        };
+        assert_eq!(is_blocked, 0, "the mask is the caller's again");
+    }
+
+    #[test]
+    fn a_signal_that_nobody_handles_does_not_end_the_call() {
+        let runtime = Runtime::start().expect("a runtime");
+        assert_eq!(wait_while_working(&runtime, libc::SIGURG), Ok(()));
     }
 
     #[test]
