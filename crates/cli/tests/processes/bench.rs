@@ -72,6 +72,8 @@ fn pool_elements_stay_registered_because_their_keep_alives_are_answered() {
 
 /// Runs a workload that has a result of its own, against registrars it starts.
 fn own(args: &[&str]) -> Value {
+    // It is built if it is not there: `rsp` starts the one beside it.
+    drop(sim::process::program("rsp-registrar", "rsp-registrar"));
     let end = run(rsp(&[&["bench"], args, &["--cpus", "none", "-o", "json"]].concat()));
     assert_eq!(end.code, Some(0), "{}", end.errors);
     let result = json(&end.lines[0]);
