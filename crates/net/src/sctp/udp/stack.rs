@@ -155,13 +155,12 @@ impl Stack {
     }
 
     /// Does what is due, after all that has come was read: a peer's answer may be waiting there.
-    fn time_passed(&self) {
+    fn time_passed(&self, batch: &mut Batch) {
         let ports: Vec<_> = self.ports().by_id.values().filter_map(Weak::upgrade).collect();
-        let mut batch = None;
         for port in &ports {
             self.read_reports(port);
             for _ in 0..MOST_BATCHES_BEFORE_TIME {
-                if !self.read(port, batch.get_or_insert_with(Batch::new)) {
+                if !self.read(port, batch) {
                     break;
                 }
             }
@@ -261,11 +260,13 @@ async fn read(stack: Weak<Stack>, port: Weak<UdpPort>) {
 
 /// Looks at the clock when it is time to.
 async fn keep_time(stack: Weak<Stack>, earlier: Arc<Notify>) {
+    // For all that is due: a new one would be a mebibyte to clear each time.
+    let mut batch = Batch::new();
     loop {
         let Some(held) = stack.upgrade() else { return };
         let alarm = held.set_alarm();
         if alarm.is_some_and(|alarm| alarm <= held.clock.now()) {
-            held.time_passed();
+            held.time_passed(&mut batch);
             // Deadlines that follow each other closely must not keep all others waiting.
             drop(held);
             tokio::task::yield_now().await;
