@@ -7,12 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static void fail(int line, const char *what) {
-    fprintf(stderr, "line %d: %s (errno %d: %s)\n", line, what, errno, strerror(errno));
-    exit(1);
-}
-
-#define CHECK(condition) ((condition) ? (void)0 : fail(__LINE__, #condition))
+#define WHY ""
+#include "check.h"
 
 static int join(int sd, const char *pool, int flags) {
     return rsp_register(sd, (const unsigned char *)pool, strlen(pool), NULL, 10000, REGF_DAEMONMODE | flags);

@@ -16,18 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define WHY ""
+#include "check.h"
+
 static int protocol;
 static const char *own_address = "127.0.0.1";
-
-static void fail(int line, const char *what)
-{
-    fprintf(stderr, "line %d: %s (errno %d: %s)\n", line, what, errno, strerror(errno));
-    exit(1);
-}
-
-#define CHECK(condition) ((condition) ? (void)0 : fail(__LINE__, #condition))
-/* The call fails, and with this errno. */
-#define FAILS(call, number) (errno = 0, CHECK((call) == -1), CHECK(errno == (number)))
 
 #define WAIT 100000
 

@@ -15,15 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void fail(int line, const char *what)
-{
-    fprintf(stderr, "line %d: %s (errno %d: %s)\n", line, what, errno, strerror(errno));
-    exit(1);
-}
-
-#define CHECK(condition) ((condition) ? (void)0 : fail(__LINE__, #condition))
-/* The call fails, and with this errno. */
-#define FAILS(call, number) (errno = 0, CHECK((call) == -1), CHECK(errno == (number)))
+#define WHY ""
+#include "check.h"
 
 #define WAIT 60000
 
@@ -277,7 +270,12 @@ static void daemon_mode(void)
 }
 
 /* A call that succeeds leaves errno alone. */
-#define KEEPS_ERRNO(call) (errno = EIO, CHECK(call), CHECK(errno == EIO))
+#define KEEPS_ERRNO(call)                                                                                              \
+    do {                                                                                                               \
+        errno = EIO;                                                                                                   \
+        CHECK(call);                                                                                                   \
+        CHECK(errno == EIO);                                                                                           \
+    } while (0)
 
 static void keeps_errno(void)
 {
