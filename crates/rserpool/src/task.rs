@@ -29,8 +29,8 @@ pub(crate) struct Turns {
 }
 
 impl Turns {
-    /// After so many events that the others come first: whether all of them came after `deadline`.
-    fn is_others(&mut self, deadline: Option<Time>, clock: Clock) -> Option<bool> {
+    /// The others come first now, after [`STREAK`] events: whether `deadline` was missed before these.
+    fn others_turn(&mut self, deadline: Option<Time>, clock: Clock) -> Option<bool> {
         if self.events < STREAK {
             return None;
         }
@@ -67,7 +67,7 @@ pub(crate) async fn wake<C>(
             None => std::future::pending().await,
         }
     };
-    if let Some(is_overdue) = turns.is_others(deadline, clock) {
+    if let Some(is_overdue) = turns.others_turn(deadline, clock) {
         return tokio::select! {
             biased;
             command = commands.recv() => command.map_or(Wake::Abandoned, Wake::Command),
@@ -123,7 +123,7 @@ mod tests {
         let clock = Clock::new();
         let events = (0..streaks * STREAK).filter_map(|_| {
             turns.events += 1;
-            turns.is_others(Some(deadline), clock)
+            turns.others_turn(Some(deadline), clock)
         });
         events.collect()
     }
